@@ -1,0 +1,32 @@
+"""terret: a runtime substrate for software agents.
+
+Everything public is imported on first use, so ``import terret`` stays cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from terret.errors import TerretError
+
+_HOME = {
+    "TerretError": "terret.errors",
+}
+
+__all__ = ["TerretError", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its room on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

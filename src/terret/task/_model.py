@@ -1,0 +1,117 @@
+"""The task specification: what is asked, what counts as done, and what may be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of every part of a task file: immutable, unknown fields refused."""
+
+
+class Repository(Spec, frozen=True):
+    """Where the code is: exactly one of ``path`` (folder, relative to the task file), ``url`` (git) or ``files``.
+
+    ``commit`` is any git revision; required with ``url``. A folder without git history is taken as it stands.
+    ``files`` maps relative paths to contents, for self-contained tasks.
+    """
+
+    path: str | None = None
+    url: str | None = None
+    commit: str | None = None
+    files: dict[str, str] | None = None
+
+
+class Requirement(Spec, frozen=True):
+    """One thing the change must achieve; ``id`` is referred to by checks (``covers``)."""
+
+    id: str
+    text: str
+
+
+class Check(Spec, frozen=True):
+    """A deterministic check: a shell command and what it must give.
+
+    Passes when the exit code equals ``exit_code`` (default 0, or any when only ``expect`` is given) and ``expect``,
+    if set, occurs in the output. ``files`` are written into the evaluator's workspace before the run (hidden tests).
+    """
+
+    name: str
+    run: str
+    expect: str | None = None
+    exit_code: int | None = None
+    covers: tuple[str, ...] = ()
+    timeout_s: float = 120.0
+    files: dict[str, str] = {}
+
+
+class Budget(Spec, frozen=True):
+    """Hard limits of one episode: turns, model calls, total tokens, wall seconds, USD."""
+
+    steps: int = 40
+    model_calls: int = 40
+    tokens: int = 400_000
+    wall: float = 1800.0
+    cost: float = 10.0
+
+
+class Permissions(Spec, frozen=True):
+    """What the agent may change: globs relative to the repository; deny wins. ``network`` is off unless true."""
+
+    write: tuple[str, ...] = ("**",)
+    deny_write: tuple[str, ...] = ()
+    deny_run: tuple[str, ...] = ()
+    network: bool = False
+
+
+class Limits(Spec, frozen=True):
+    """Resource limits of one sandboxed command."""
+
+    wall_s: float = 60.0
+    cpu_s: float = 60.0
+    memory_mb: int = 2048
+    pids: int = 256
+    output_kb: int = 4096
+    disk_mb: int = 1024
+
+
+class EnvironmentSpec(Spec, frozen=True):
+    """What commands see: extra variables, and host folders mounted read-only (tool chains)."""
+
+    vars: dict[str, str] = {}
+    read_only: tuple[str, ...] = ()
+
+
+class Hidden(Spec, frozen=True):
+    """Evaluator only; visible to the agent at no level."""
+
+    checks: tuple[Check, ...] = ()
+    notes: str = ""
+
+
+class Task(Spec, frozen=True):
+    """One task file.
+
+    ``tests`` and ``lint`` are the repository's own commands (full regression and lint), ``targeted`` the commands
+    of the tests this change is about, ``hints`` the files the objective names (offered first).
+    """
+
+    name: str
+    repository: Repository
+    objective: str
+    requirements: tuple[Requirement, ...] = ()
+    checks: tuple[Check, ...] = ()
+    hidden: Hidden = Hidden()
+    tests: str | None = None
+    targeted: tuple[str, ...] = ()
+    lint: str | None = None
+    budget: Budget = Budget()
+    permissions: Permissions = Permissions()
+    limits: Limits = Limits()
+    environment: EnvironmentSpec = EnvironmentSpec()
+    hints: tuple[str, ...] = ()
+    regression_timeout_s: float = 300.0
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = {}
