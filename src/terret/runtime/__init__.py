@@ -1,0 +1,52 @@
+"""The hall: levels, the effect path, agent images, the loop, episodes and their verification."""
+
+from __future__ import annotations
+
+from terret.runtime._agent import Agent, Image, Question
+from terret.runtime._api import environment_scrubber, episode_id, resume, run, verify
+from terret.runtime._budget import Ledger
+from terret.runtime._episode import IMAGES, Episode, finished_episode, resume_episode, run_episode, unknown_effects
+from terret.runtime._kernel import Kernel
+from terret.runtime._levels import LEVELS, TOOLS, VISIBILITY, Level, allowed_tools, is_visible, visible_artifacts
+from terret.runtime._loop import run_loop
+from terret.runtime._recorder import Listener, Recorder
+from terret.runtime._stop import STOP_REASONS, Stop, StopReason, Suspended
+from terret.runtime._transcript import Transcript
+from terret.runtime._verify import VerifyReport, VerifyStep, verify_package
+
+__all__ = [
+    "IMAGES",
+    "LEVELS",
+    "STOP_REASONS",
+    "TOOLS",
+    "VISIBILITY",
+    "Agent",
+    "Episode",
+    "Image",
+    "Kernel",
+    "Ledger",
+    "Level",
+    "Listener",
+    "Question",
+    "Recorder",
+    "Stop",
+    "StopReason",
+    "Suspended",
+    "Transcript",
+    "VerifyReport",
+    "VerifyStep",
+    "allowed_tools",
+    "environment_scrubber",
+    "episode_id",
+    "finished_episode",
+    "is_visible",
+    "resume",
+    "resume_episode",
+    "run",
+    "run_episode",
+    "run_loop",
+    "unknown_effects",
+    "verify",
+    "verify_package",
+    "visible_artifacts",
+]

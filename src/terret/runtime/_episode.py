@@ -1,0 +1,371 @@
+"""An episode from its opening to its package, and the way back after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from terret.errors import ConfigError, EpisodeNotFound, JournalError
+from terret.journal import (
+    Durability,
+    EpisodeClosed,
+    EpisodeOpened,
+    EpisodeResumed,
+    Event,
+    Intent,
+    Journal,
+    Labelled,
+    Outcome,
+    Scrubber,
+    SigningKey,
+    Stopped,
+    write_package,
+)
+from terret.models import Model, Sampling, dialect
+from terret.permissions import Policy
+from terret.runtime._agent import Agent, Image
+from terret.runtime._budget import Ledger
+from terret.runtime._finish import finish
+from terret.runtime._free import FreeImage
+from terret.runtime._guided import GuidedImage
+from terret.runtime._harness import artifacts
+from terret.runtime._kernel import EFFECT_CLASS, Kernel
+from terret.runtime._levels import Level, allowed_tools, parse_level, visible_artifacts
+from terret.runtime._loop import run_loop
+from terret.runtime._recorder import Listener, Recorder
+from terret.runtime._stop import Suspended
+from terret.sandbox import Sandbox, Tier, Workspace
+from terret.task import Task, decode_task, task_json
+from terret.tools import Tool
+
+IMAGES = ("free", "guided")
+"""The agent styles: any tool in one conversation, or one small question after another."""
+
+OUTCOME_RULE = "terret.verification.adjudicate/1"
+VERIFICATION = [
+    "apply the patch to a fresh workspace",
+    "checks",
+    "hidden checks",
+    "targeted tests",
+    "lint",
+    "regression",
+]
+
+Clock = Callable[[], float]
+
+
+class Episode(msgspec.Struct, frozen=True):
+    """What became of an episode.
+
+    ``status`` is ``finished``, or ``suspended`` when an infrastructure fault left it resumable; then there is no
+    label and ``fault`` says why. ``usage`` counts steps, model_calls, tokens, wall (seconds) and cost (USD).
+    """
+
+    id: str
+    folder: Path
+    status: Literal["finished", "suspended"]
+    label: str | None
+    failure_code: str | None
+    functional_pass: bool | None
+    false_completion: bool
+    graded: bool
+    stop_reason: str | None
+    turns: int
+    usage: dict[str, float]
+    reasons: list[str]
+    fault: dict[str, str] | None = None
+
+
+async def run_episode(
+    task: Task,
+    *,
+    model: Model,
+    folder: Path,
+    key: SigningKey,
+    level: str = "H1",
+    base_folder: Path | None = None,
+    seed: int = 0,
+    durability: Durability = "normal",
+    tier: Tier | None = None,
+    allow_none: bool = False,
+    image: str | None = None,
+    dialect_name: str | None = None,
+    sampling: Sampling | None = None,
+    listener: Listener | None = None,
+    clock: Clock = time.time,
+    scrubber: Scrubber | None = None,
+    extra_tools: dict[str, Tool] | None = None,
+) -> Episode:
+    """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
+
+    A relative ``task.repository.path`` is taken from ``base_folder``. ``image`` and ``dialect_name`` default to what
+    suits the model. A cancelled run leaves a resumable episode.
+
+    Raises:
+        ConfigError: Unknown level, image or dialect, or ``folder`` holds an episode already.
+        RepositoryError: The repository cannot be had.
+        SandboxUnavailable: This machine cannot isolate commands and ``allow_none`` is not set.
+    """
+    at = parse_level(level)
+    chosen = image or model.identity.image
+    if chosen not in IMAGES:
+        raise ConfigError("unknown image", value=chosen, hint="use one of " + ", ".join(IMAGES))
+    speech = dialect_name or model.identity.dialect
+    dialect(speech)
+    live = folder / "live"
+    if live.exists() or (folder / "episode.json").exists():
+        raise ConfigError("the folder holds an episode already", where=str(folder), hint=f"terret resume {folder}")
+    live.mkdir(parents=True)
+    try:
+        workspace = await asyncio.to_thread(
+            Workspace.create, live / "workspace", task.repository, base_folder=base_folder
+        )
+        sandbox = _sandbox(workspace, task, tier, allow_none)
+        journal = Journal.create(
+            live, folder.name, key, durability=durability, clock=clock, scrubber=scrubber or Scrubber()
+        )
+    except BaseException:
+        shutil.rmtree(live, ignore_errors=True)
+        raise
+    drawn = sampling or Sampling(seed=seed)
+    opened = EpisodeOpened(
+        task_name=task.name,
+        task=journal.blobs.put(task_json(task)),
+        model=msgspec.to_builtins(model.identity),
+        sampling=msgspec.to_builtins(drawn),
+        dialect=speech,
+        image=chosen,
+        level=at,
+        repository={
+            "source": workspace.source,
+            "commit": workspace.commit,
+            "tree": workspace.base,
+            "archive": journal.blobs.put(await asyncio.to_thread(workspace.archive)),
+        },
+        visible_artifacts=visible_artifacts(at),
+        allowed_tools=[*allowed_tools(at), *(extra_tools or {})],
+        intervention_policy="none: no human takes part",
+        verification_procedure=VERIFICATION,
+        outcome_rule=OUTCOME_RULE,
+        interpreter_persistence="none: every command starts a new shell",
+        enforcement=sandbox.declare(),
+        versions=versions(),
+        budget={name: float(value) for name, value in msgspec.structs.asdict(task.budget).items()},
+        seed=seed,
+        public_key=key.public_hex,
+    )
+    with journal, sandbox:
+        recorder = Recorder(journal, listener)
+        recorder.emit(opened, durable=True)
+        return await _drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools)
+
+
+async def resume_episode(
+    folder: Path,
+    *,
+    key: SigningKey,
+    connect: Callable[[str], Model],
+    durability: Durability = "normal",
+    listener: Listener | None = None,
+    clock: Clock = time.time,
+    scrubber: Scrubber | None = None,
+    extra_tools: dict[str, Tool] | None = None,
+) -> Episode:
+    """Go on with an episode that a crash, an interrupt or an infrastructure fault cut short.
+
+    ``connect`` turns the recorded model spec into a model; it is closed here.
+
+    Raises:
+        EpisodeNotFound: The folder holds no episode, or one that never began.
+        JournalBusy: Another process is running it.
+        JournalCorrupt: The journal is damaged beyond its torn tail.
+        Diverged: The journal was written by a terret that decided otherwise.
+    """
+    live = folder / "live"
+    if not (live / "journal.db").exists():
+        if (folder / "episode.json").exists():
+            return finished_episode(folder)
+        raise EpisodeNotFound("no episode to resume", where=str(folder), hint="give the folder that terret run printed")
+    with Journal.open(live, key, durability=durability, clock=clock, scrubber=scrubber or Scrubber()) as journal:
+        events = journal.events()
+        if not events or not isinstance(events[0].data, EpisodeOpened):
+            raise EpisodeNotFound("the episode never began", where=str(folder), hint="remove the folder and run again")
+        opened = events[0].data
+        if opened.public_key != key.public_hex:
+            raise ConfigError("the episode was begun with another signing key", value=opened.public_key[:16])
+        if isinstance(events[-1].data, EpisodeClosed):
+            return _seal(folder, journal, None)
+        resumed = EpisodeResumed(
+            after_seq=events[-1].seq,
+            gap_s=max(0.0, clock() - events[-1].ts),
+            unknown=unknown_effects(events),
+            versions=versions(),
+        )
+        journal.append(resumed, durable=True)
+        task = decode_task(journal.blobs.get(opened.task))
+        workspace = await asyncio.to_thread(Workspace.open, live / "workspace")
+        model = connect(opened.model["spec"])
+        skip = getattr(model, "skip", None)
+        if skip is not None:
+            skip(sum(1 for event in events if _is_reply(event)))
+        tier = opened.enforcement["tier"]
+        try:
+            with _sandbox(workspace, task, tier, tier == "none") as sandbox:
+                recorder = Recorder(journal, listener)
+                recorder.emit(opened)
+                return await _drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools)
+        finally:
+            await model.aclose()
+
+
+async def _drive(
+    task: Task,
+    opened: EpisodeOpened,
+    recorder: Recorder,
+    workspace: Workspace,
+    sandbox: Sandbox,
+    model: Model,
+    folder: Path,
+    extra_tools: dict[str, Tool] | None,
+) -> Episode:
+    level = parse_level(opened.level)
+    sampling = msgspec.convert(opened.sampling, Sampling)
+    policy = Policy.for_task(task.permissions, level)
+    ledger = Ledger(task.budget)
+    events = recorder.journal.events()
+    start = await asyncio.to_thread(_prepare, task, level, workspace, events, extra_tools)
+    kernel = Kernel(
+        recorder=recorder,
+        model=model,
+        sandbox=sandbox,
+        workspace=workspace,
+        policy=policy,
+        ledger=ledger,
+        limits=task.limits,
+        tree=start,
+    )
+    agent = Agent(task, level, kernel, extra_tools)
+    try:
+        stop = await run_loop(agent, _image(opened, agent, sampling, model.identity.context))
+        recorder.emit(Stopped(stop.reason, stop.detail, kernel.turn), durable=True)
+        await finish(task, agent, folder / "live" / "evaluator", opened.enforcement["tier"], stop)
+    except Suspended as suspended:
+        recorder.journal.commit()
+        fault = {"part": suspended.part, "code": suspended.code, "message": suspended.message}
+        return _summary(folder, recorder.journal.events(), "suspended", fault)
+    except BaseException:
+        # A cancelled or failing run keeps what it has; the journal may be what failed.
+        with contextlib.suppress(JournalError):
+            recorder.journal.commit()
+        raise
+    return _seal(folder, recorder.journal, ledger)
+
+
+def _prepare(
+    task: Task, level: Level, workspace: Workspace, events: list[Event], extra_tools: dict[str, Tool] | None
+) -> str:
+    """Bring the workspace to where the record ends; returns the tree the loop starts from."""
+    from terret.tools import registry
+
+    table = {**registry(), **(extra_tools or {})}
+    workspace.restore(workspace.base)
+    names = [*allowed_tools(level), *(extra_tools or {})]
+    for path, content in artifacts(task, level, tuple(table[name].spec for name in names)).items():
+        workspace.write(path, content)
+    start = workspace.snapshot()
+    trees = [event.data.tree for event in events if isinstance(event.data, Outcome) and event.data.tree]
+    if trees and trees[-1] != start:
+        workspace.restore(trees[-1])
+    return start
+
+
+def _image(opened: EpisodeOpened, agent: Agent, sampling: Sampling, window: int) -> Image:
+    if opened.image == "guided":
+        return GuidedImage(agent, sampling, window)
+    return FreeImage(agent, dialect(opened.dialect), sampling, window)
+
+
+def _sandbox(workspace: Workspace, task: Task, tier: Tier | None, allow_none: bool) -> Sandbox:
+    environment = task.environment
+    return Sandbox(
+        workspace.root, tier=tier, read_only=environment.read_only, env=environment.vars, allow_none=allow_none
+    )
+
+
+def _seal(folder: Path, journal: Journal, ledger: Ledger | None) -> Episode:
+    """Write the package, then remove the live state: a crash in between leaves enough to do it again."""
+    write_package(folder, journal)
+    events = journal.events()
+    journal.close()
+    shutil.rmtree(folder / "live", ignore_errors=True)
+    return _summary(folder, events, "finished", None)
+
+
+def _summary(
+    folder: Path, events: list[Event], status: Literal["finished", "suspended"], fault: dict[str, str] | None
+) -> Episode:
+    label = next((event.data for event in reversed(events) if isinstance(event.data, Labelled)), None)
+    stopped = next((event.data for event in reversed(events) if isinstance(event.data, Stopped)), None)
+    closed = next((event.data for event in reversed(events) if isinstance(event.data, EpisodeClosed)), None)
+    return Episode(
+        id=events[0].episode,
+        folder=folder,
+        status=status,
+        label=label.label if label else None,
+        failure_code=label.failure_code if label else None,
+        functional_pass=label.functional_pass if label else None,
+        false_completion=label.false_completion if label else False,
+        graded=label.graded if label else False,
+        stop_reason=stopped.reason if stopped else None,
+        turns=stopped.turns if stopped else 0,
+        usage=closed.usage if closed else {},
+        reasons=label.reasons if label else [],
+        fault=fault,
+    )
+
+
+def finished_episode(folder: Path) -> Episode:
+    """The summary of a finished episode's package; nothing is verified.
+
+    Raises:
+        PackageError: The package cannot be read.
+    """
+    from terret.journal import read_journal_jsonl
+
+    return _summary(folder, read_journal_jsonl((folder / "journal.jsonl").read_bytes()), "finished", None)
+
+
+def unknown_effects(events: list[Event]) -> list[dict[str, Any]]:
+    """The effects with an intent and no outcome, and by which rule each is handled."""
+    done = {event.data.effect for event in events if isinstance(event.data, Outcome)}
+    rules = {
+        "read": ("repeat", "it only reads"),
+        "workspace": ("restore and repeat", "it reached nothing but the workspace, which is taken back first"),
+        "external": ("surface", "it may have happened; the agent is told and it is not repeated"),
+    }
+    unknown: list[dict[str, Any]] = []
+    for event in events:
+        if isinstance(event.data, Intent) and event.data.effect not in done:
+            rule, note = rules[EFFECT_CLASS.get(event.data.primitive, "external")]
+            unknown.append({"effect": event.data.effect, "primitive": event.data.primitive, "rule": rule, "note": note})
+    return unknown
+
+
+def versions() -> dict[str, str]:
+    """What has to be the same for an episode to be repeated."""
+    import platform
+
+    from terret import __version__
+
+    return {"terret": __version__, "python": platform.python_version(), "platform": platform.system().lower()}
+
+
+def _is_reply(event: Event) -> bool:
+    return isinstance(event.data, Outcome) and event.data.status == "ok" and "finish" in event.data.result

@@ -1,0 +1,94 @@
+"""The ``free`` image: the model chooses among all tools of its level, one conversation from start to end."""
+
+from __future__ import annotations
+
+import msgspec
+
+from terret.models import Action, Dialect, FormatError, Message, Reply, Sampling
+from terret.runtime._agent import Agent, Question
+from terret.runtime._prompts import describe, support
+from terret.runtime._stop import Stop
+from terret.runtime._transcript import Transcript
+from terret.tools import ToolResult
+
+_ROLE = (
+    "You are a software engineer. You work in the repository at /workspace and change it until the task is done. "
+    "You act through the actions below, you see the result of each, and nobody else will help you."
+)
+
+_AGAIN = (
+    "You have done exactly this before, with the same result. Repeating it will not help: look at something else, or "
+    "change something."
+)
+
+WARM = 0.7
+"""Temperature of the next reply once the agent repeats itself: at 0 it would repeat itself for ever."""
+
+
+class FreeImage:
+    """One transcript, any tool.
+
+    Args:
+        agent: The agent it drives.
+        dialect: How actions are written.
+        sampling: How replies are drawn.
+        window: The model's context window in tokens.
+    """
+
+    name = "free"
+
+    def __init__(self, agent: Agent, dialect: Dialect, sampling: Sampling, window: int) -> None:
+        self._agent = agent
+        self._dialect = dialect
+        self._sampling = sampling
+        self._limit = int(window * 0.9) - sampling.max_tokens
+        self._transcript = Transcript()
+
+    async def ask(self) -> Question:
+        """Continue the conversation."""
+        if not self._transcript.messages:
+            await self._open()
+        elif self._transcript.tokens > self._limit:
+            self._compact()
+        sampling = self._sampling
+        if self._agent.repetition.warned or self._agent.format_errors > 1:
+            seed = (sampling.seed or 0) + self._agent.kernel.turn
+            sampling = msgspec.structs.replace(sampling, temperature=max(WARM, sampling.temperature), seed=seed)
+        return Question(self._transcript, self._dialect, sampling, self._agent.specs)
+
+    async def consider(self, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
+        """Every well-formed action is taken."""
+        return actions
+
+    async def rejected(self, reply: Reply, error: FormatError) -> None:
+        """Tell the model what was wrong with its reply."""
+        self._transcript.append(Message("assistant", reply.text))
+        self._transcript.append(Message("user", error.message))
+
+    async def observed(self, reply: Reply, results: list[tuple[Action, ToolResult]]) -> None:
+        """Show the results."""
+        self._transcript.append(Message("assistant", reply.text, tool_calls=reply.tool_calls))
+        for action, result in results:
+            text = result.text if result.ok else f"FAILED: {result.text}"
+            self._transcript.append(self._dialect.feedback(action, text or "(no output)"))
+        if self._agent.repetition.warned:
+            self._transcript.append(Message("user", _AGAIN))
+
+    async def _open(self) -> None:
+        agent = self._agent
+        system = "\n\n".join(part for part in (_ROLE, self._dialect.instructions(agent.specs), support(agent)) if part)
+        entries = await agent.kernel.list(".", 2)
+        listing = "\n".join(entry.path + ("/" if entry.kind == "dir" else "") for entry in entries[:200])
+        user = f"{describe(agent.task)}\n\nFiles of the repository:\n{listing}"
+        self._transcript.append(Message("system", system))
+        self._transcript.append(Message("user", user))
+        agent.offer([], self._transcript.tokens, self._limit, [])
+
+    def _compact(self) -> None:
+        target = int(self._limit * 0.7)
+        shorter, left_out = self._transcript.elided(target, keep_first=2, keep_last=6)
+        if shorter.tokens > self._limit:
+            raise Stop("context_exceeded")
+        dropped = [{"message": index, "reason": "older observation"} for index in left_out]
+        self._agent.offer([], shorter.tokens, self._limit, dropped)
+        self._transcript = shorter

@@ -1,0 +1,374 @@
+"""The one effect path: authorise, reserve, journal the intent, act, journal the outcome.
+
+Every value handed back to the loop is built from the recorded outcome (or from the content-addressed workspace), so
+a resumed loop sees exactly what the first run saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from terret.errors import InfrastructureError, ModelContextExceeded
+from terret.journal import Declared, Denied, Faulted, Intent, Outcome, StateUpdated, Text, load_text
+from terret.models import Message, Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
+from terret.permissions import Policy
+from terret.runtime._budget import Ledger
+from terret.runtime._recorder import Recorder
+from terret.runtime._stop import Stop, Suspended
+from terret.runtime._transcript import Transcript
+from terret.sandbox import Command, Completed, Entry, FileRefused, Sandbox, Workspace
+from terret.task import Limits
+from terret.tools import ToolFailure
+
+EFFECT_CLASS = {
+    "fs.read": "read",
+    "fs.list": "read",
+    "fs.search": "read",
+    "workspace.diff": "read",
+    "model.complete": "read",
+    "fs.write": "workspace",
+    "fs.delete": "workspace",
+    "shell.run": "workspace",
+    "shell.check": "read",
+    "workspace.restore": "workspace",
+}
+"""What may be done about an effect whose outcome is unknown: a ``read`` is repeated; a ``workspace`` effect reached
+nothing but the workspace (no network), so the workspace is restored and the effect repeated; an ``external`` one is
+never repeated."""
+
+PLACEHOLDER = "[secret:"
+"""How a scrubbed secret begins."""
+
+Gate = Callable[[str], list[str]]
+"""Says why a declaration of completion is refused; nothing when it is accepted."""
+
+Act = Callable[[], Awaitable[tuple[str, dict[str, Any], dict[str, float]]]]
+"""Carries an effect out: status, result, usage."""
+
+
+class Kernel:
+    """What an agent's actions reach the world through.
+
+    Args:
+        recorder: The journal's face.
+        model: The model.
+        sandbox: Runs commands in the workspace.
+        workspace: The agent's working copy.
+        policy: Decides on effects.
+        ledger: The budget.
+        limits: Resource limits of one command.
+        tree: The workspace's tree id at the start of the loop.
+        gate: Refuses a declaration of completion, or not.
+    """
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder,
+        model: Model,
+        sandbox: Sandbox,
+        workspace: Workspace,
+        policy: Policy,
+        ledger: Ledger,
+        limits: Limits,
+        tree: str,
+        gate: Gate = lambda summary: [],
+    ) -> None:
+        self.recorder = recorder
+        self.model = model
+        self.sandbox = sandbox
+        self.workspace = workspace
+        self.policy = policy
+        self.ledger = ledger
+        self.limits = limits
+        self.start = self.tree = tree
+        self.turn = 0
+        self.edits = 0
+        """How many effects changed the workspace so far; evidence is fresh when none came after it."""
+        self.state: dict[str, Any] = {}
+        self.completed: Declared | None = None
+        self._gate = gate
+        self._effects = 0
+        self.recent: list[str] = []
+        """Ids of the effects since the last action began."""
+
+    # the path
+
+    async def effect(self, primitive: str, args: dict[str, Any], act: Act) -> Outcome:
+        """Authorise, record the intent, act, record the outcome.
+
+        Raises:
+            ToolFailure: Authority refused the effect, or its outcome is unknown and it may not be repeated.
+            Suspended: The sandbox or the model broke.
+        """
+        decision = self.policy.decide(primitive, args)
+        stated = {"effect": decision.effect, "rule": decision.rule, "reason": decision.reason}
+        while True:
+            identity = f"e{self._effects}"
+            self._effects += 1
+            if decision.effect != "allow":
+                self.recorder.emit(Denied(identity, primitive, args, stated, self.turn), durable=True)
+                raise ToolFailure("denied", f"{decision.reason} (rule {decision.rule})")
+            kind = EFFECT_CLASS.get(primitive, "external")
+            begun = self.recorder.replaying
+            self.recorder.emit(Intent(identity, primitive, kind, args, stated, self.turn), durable=kind != "read")
+            outcome = self.recorder.take(Outcome)
+            recorded = outcome is not None
+            if outcome is None:
+                unknown = begun and kind == "external"
+                outcome = await (self._unknown(identity) if unknown else self._carry_out(identity, kind, act))
+            if "fault" not in outcome.result:
+                break
+            # A recorded fault suspended the episode; that it runs again means that it is to be tried again.
+            self._fault(primitive, outcome.result, suspend=not recorded)
+        self.recent.append(identity)
+        if outcome.tree is not None and outcome.tree != self.tree:
+            self.tree = outcome.tree
+            self.edits += 1
+        if outcome.status == "unknown":
+            raise ToolFailure(
+                "unknown_outcome", "the process died during this effect; whether it happened is not known: check first"
+            )
+        return outcome
+
+    async def _unknown(self, identity: str) -> Outcome:
+        return self.recorder.emit(Outcome(identity, "unknown", {}, 0.0), durable=True)
+
+    async def _carry_out(self, identity: str, kind: str, act: Act) -> Outcome:
+        began = time.perf_counter()
+        usage: dict[str, float] = {}
+        tree = None
+        try:
+            status, result, usage = await act()
+            if kind == "workspace":
+                tree = await asyncio.to_thread(self.workspace.snapshot)
+        except FileRefused as error:
+            status, result = "error", {"failure": error.reason, "message": str(error)}
+        except InfrastructureError as error:
+            status, result = "error", {"fault": error.code, "message": str(error)}
+        spent = round((time.perf_counter() - began) * 1000, 3)
+        return self.recorder.emit(Outcome(identity, status, result, spent, usage, tree), durable=kind != "read")
+
+    def _fault(self, primitive: str, result: dict[str, Any], *, suspend: bool) -> None:
+        part = "model" if primitive == "model.complete" else "sandbox"
+        self.recorder.emit(Faulted(part, result["fault"], result["message"]), durable=True)
+        if suspend:
+            raise Suspended(part, result["fault"], result["message"])
+
+    # files
+
+    async def read(self, path: str) -> bytes:
+        """The content of a workspace file (primitive ``fs.read``)."""
+        content: bytes | None = None
+
+        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+            nonlocal content
+            content = self.workspace.read(path)
+            return "ok", {"sha256": sha256(content).hexdigest(), "size": len(content)}, {}
+
+        outcome = await self.effect("fs.read", {"path": path}, act)
+        _raise_refusal(outcome)
+        if content is None:
+            content = self.workspace.show(self.tree, path)
+        return content if content is not None else b""
+
+    async def write(self, path: str, content: bytes) -> None:
+        """Replace or create a workspace file (primitive ``fs.write``)."""
+        if PLACEHOLDER.encode() in content:
+            raise ToolFailure(
+                "placeholder", f"the text holds a {PLACEHOLDER}...] placeholder; edit around the secret instead"
+            )
+        args = {"path": path, "sha256": sha256(content).hexdigest(), "size": len(content)}
+
+        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+            self.workspace.write(path, content)
+            return "ok", {}, {}
+
+        _raise_refusal(await self.effect("fs.write", args, act))
+
+    async def delete(self, path: str) -> None:
+        """Remove a workspace file (primitive ``fs.delete``)."""
+
+        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+            self.workspace.delete(path)
+            return "ok", {}, {}
+
+        _raise_refusal(await self.effect("fs.delete", {"path": path}, act))
+
+    async def list(self, path: str, depth: int) -> list[Entry]:
+        """The entries below a folder (primitive ``fs.list``)."""
+
+        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+            entries = self.workspace.list(path, depth)
+            return "ok", {"entries": self._text(msgspec.json.encode(entries).decode())}, {}
+
+        outcome = await self.effect("fs.list", {"path": path, "depth": depth}, act)
+        _raise_refusal(outcome)
+        return msgspec.json.decode(self.load(outcome.result["entries"]), type=list[Entry])
+
+    # commands
+
+    async def run(self, command: str, timeout_s: float | None = None) -> Completed:
+        """Run a shell command in the workspace (primitive ``shell.run``)."""
+        return await self._command("shell.run", command, timeout_s)
+
+    async def check(self, command: str, timeout_s: float | None = None) -> Completed:
+        """Run a command whose writes are thrown away (primitive ``shell.check``)."""
+        return await self._command("shell.check", command, timeout_s, scratch=True)
+
+    async def search(self, pattern: str, path: str, glob: str | None, limit: int) -> Completed:
+        """Search with ripgrep (primitive ``fs.search``)."""
+        words = ["rg", "--line-number", "--no-heading", "--color=never", "--sort=path", f"--max-count={limit}"]
+        words += ["--max-columns=300"] + (["--glob", glob] if glob else []) + ["--regexp", pattern, "--", path]
+        import shlex
+
+        return await self._command("fs.search", shlex.join(words), None, scratch=True)
+
+    async def _command(self, primitive: str, command: str, timeout_s: float | None, scratch: bool = False) -> Completed:
+        limits = self.limits
+        wall = min(timeout_s or limits.wall_s, limits.wall_s, max(1.0, self.ledger.left("wall")))
+        limits = msgspec.structs.replace(limits, wall_s=wall)
+
+        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+            done = await asyncio.to_thread(self.sandbox.run, Command(run=command, limits=limits, scratch=scratch))
+            result = msgspec.to_builtins(msgspec.structs.replace(done, output=b""))
+            del result["output"]
+            result["output"] = self._text(done.output.decode("utf-8", "replace"))
+            status = {"ok": "ok" if done.exit_code == 0 else "error", "timeout": "timeout"}.get(done.status, "killed")
+            return status, result, {"seconds": done.wall_ms / 1000, "cpu_ms": done.cpu_ms, "peak_kb": done.peak_kb}
+
+        outcome = await self.effect(primitive, {"command": command, "timeout_s": timeout_s}, act)
+        _raise_refusal(outcome)
+        fields = dict(outcome.result)
+        output = self.load(fields.pop("output")).encode()
+        fields["output"] = base64.b64encode(output).decode()
+        return msgspec.convert(fields, Completed)
+
+    # the workspace as a whole
+
+    async def diff(self) -> str:
+        """The change so far as a patch (primitive ``workspace.diff``)."""
+
+        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+            patch = await asyncio.to_thread(self.workspace.diff, self.workspace.base, self.tree)
+            return "ok", {"patch": self._text(patch.decode("utf-8", "replace"))}, {}
+
+        outcome = await self.effect("workspace.diff", {}, act)
+        return self.load(outcome.result["patch"])
+
+    async def restore(self, tree: str) -> None:
+        """Take the workspace back to an earlier tree (primitive ``workspace.restore``)."""
+
+        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+            await asyncio.to_thread(self.workspace.restore, tree)
+            return "ok", {}, {}
+
+        await self.effect("workspace.restore", {"tree": tree}, act)
+
+    # the model
+
+    async def complete(self, transcript: Transcript, sampling: Sampling, tools: tuple[ToolSpec, ...] = ()) -> Reply:
+        """Ask the model; the budget is reserved first, a failed call suspends the episode and is tried again on resume.
+
+        Raises:
+            Stop: A budget is exhausted or the prompt exceeds the window.
+            Suspended: The endpoint failed after its own retries.
+        """
+        identity = self.model.identity
+        asked = transcript.tokens + sampling.max_tokens
+        worst = transcript.tokens * identity.price_in + sampling.max_tokens * identity.price_out
+        reservation = self.ledger.reserve(model_calls=1, tokens=asked, cost=worst)
+        first, transcript.sent = transcript.sent, len(transcript.messages)
+        args = {
+            "digest": transcript.digest,
+            "messages": len(transcript.messages),
+            "new": [self._message(message) for message in transcript.messages[first:]],
+            "tools": [tool.name for tool in tools],
+            "sampling": msgspec.to_builtins(sampling),
+        }
+
+        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+            request = Request(transcript.messages, sampling, tools)
+            try:
+                reply = await self.model.complete(request, self.recorder.token)
+            except ModelContextExceeded as error:
+                return "error", {"message": error.message}, {}
+            result = {
+                "text": self._text(reply.text),
+                "finish": reply.finish,
+                "tool_calls": [msgspec.to_builtins(call) for call in reply.tool_calls],
+                "usage": msgspec.to_builtins(reply.usage),
+                "seconds": round(reply.seconds, 4),
+                "first_token_s": reply.first_token_s,
+                "retries": reply.retries,
+            }
+            return "ok", result, _numbers(reply.usage)
+
+        try:
+            outcome = await self.effect("model.complete", args, act)
+        except BaseException:
+            self.ledger.settle(reservation)
+            raise
+        if outcome.status != "ok":
+            self.ledger.settle(reservation, model_calls=1)
+            raise Stop("context_exceeded", outcome.result["message"])
+        usage = msgspec.convert(outcome.result["usage"], Usage)
+        self.ledger.settle(reservation, model_calls=1, tokens=usage.input + usage.output, cost=usage.cost)
+        return Reply(
+            text=self.load(outcome.result["text"]),
+            finish=outcome.result["finish"],
+            tool_calls=tuple(msgspec.convert(call, ToolCall) for call in outcome.result["tool_calls"]),
+            usage=usage,
+            seconds=outcome.result["seconds"],
+        )
+
+    # the agent's own record
+
+    async def blob(self, digest: str) -> str:
+        """A text that was too long for an observation."""
+        return load_text(Text(size=0, blob=digest), self.recorder.journal.blobs)
+
+    async def update_state(self, changes: dict[str, Any], by: str = "agent") -> None:
+        """Merge changes into the agent's task state."""
+        changes = self.recorder.emit(StateUpdated(self.turn, by, changes)).changes
+        self.state.update(changes)
+
+    async def declare(self, summary: str, by: str = "agent") -> list[str]:
+        """Declare the task complete; returns the reasons of a refusal, nothing when accepted."""
+        reasons = self._gate(summary)
+        declared = self.recorder.emit(Declared(self.turn, summary, not reasons, reasons, by), durable=True)
+        if declared.accepted:
+            self.completed = declared
+        return declared.reasons
+
+    def _text(self, text: str) -> dict[str, Any]:
+        return msgspec.to_builtins(self.recorder.journal.text(text))
+
+    def load(self, text: dict[str, Any] | Text) -> str:
+        """A recorded text, wherever it lives."""
+        found = text if isinstance(text, Text) else msgspec.convert(text, Text)
+        return load_text(found, self.recorder.journal.blobs)
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        plain: dict[str, Any] = {"role": message.role, "content": self._text(message.content)}
+        if message.tool_calls:
+            plain["tool_calls"] = [msgspec.to_builtins(call) for call in message.tool_calls]
+        if message.tool_call_id is not None:
+            plain["tool_call_id"] = message.tool_call_id
+        return plain
+
+
+def _raise_refusal(outcome: Outcome) -> None:
+    if "failure" in outcome.result:
+        raise ToolFailure(outcome.result["failure"], outcome.result["message"])
+
+
+def _numbers(usage: Usage) -> dict[str, float]:
+    return {"input": usage.input, "output": usage.output, "cached": usage.cached, "cost": usage.cost}

@@ -1,0 +1,36 @@
+"""The loop: ask, read one answer, act, observe, until there is a reason to stop."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from terret.errors import BudgetExhausted
+from terret.models import FormatError
+from terret.runtime._agent import Agent, Image
+from terret.runtime._stop import Stop, StopReason
+
+
+async def run_loop(agent: Agent, image: Image) -> Stop:
+    """Drive an image until the task is declared complete, a budget ends or the agent is stuck.
+
+    Raises:
+        Suspended: An infrastructure fault; the episode can be resumed.
+    """
+    try:
+        while agent.kernel.completed is None:
+            agent.begin_turn()
+            question = await image.ask()
+            reply = await agent.kernel.complete(question.transcript, question.sampling, question.request_tools)
+            actions = question.dialect.parse(reply, question.tools)
+            if not isinstance(actions, FormatError):
+                actions = await image.consider(actions)
+            if isinstance(actions, FormatError):
+                await image.rejected(reply, agent.reject(question.dialect.name, actions))
+                continue
+            results = [(action, await agent.act(action, question.dialect.name)) for action in actions]
+            await image.observed(reply, results)
+        return Stop("completed", agent.kernel.completed.summary)
+    except Stop as stop:
+        return stop
+    except BudgetExhausted as error:
+        return Stop(cast("StopReason", f"budget_{error.resource}"), error.message)
