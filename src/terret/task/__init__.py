@@ -16,6 +16,7 @@ from terret.task._model import (
     Task,
 )
 from terret.task._problem import Problem
+from terret.task._template import new_task
 
 __all__ = [
     "Budget",
@@ -32,6 +33,7 @@ __all__ = [
     "json_schema",
     "lint_task",
     "load_task",
+    "new_task",
     "redacted",
     "resolve",
     "task_digest",

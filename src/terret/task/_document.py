@@ -22,6 +22,9 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 100_000
 """Most values in a file once YAML aliases are written out, so that nested aliases cannot fill the memory."""
 
+MAX_CHARACTERS = 4 * MAX_BYTES
+"""Most text in a file once YAML aliases are written out."""
+
 MAX_DEPTH = 40
 """Deepest nesting; a task needs five levels, the rest is for ``metadata``."""
 
@@ -113,7 +116,7 @@ def _parse_yaml(text: str, name: str) -> Document:
 
     document = Document(name)
     try:
-        loader = yaml.SafeLoader(text)
+        loader = cast("Any", yaml.SafeLoader(text))
         try:
             node = loader.get_single_node()
             document.value = None if node is None else _YamlBuilder(loader, document).build(node, ())
@@ -136,18 +139,20 @@ def _parse_yaml(text: str, name: str) -> Document:
 class _YamlBuilder:
     """Turns YAML nodes into plain values; anything beyond JSON's types is refused with its place."""
 
-    def __init__(self, loader: yaml.SafeLoader, document: Document) -> None:
+    def __init__(self, loader: Any, document: Document) -> None:
         self._loader = loader
         self._document = document
         self._count = 0
+        self._characters = 0
 
     def build(self, node: yaml.Node, at: Keys) -> Any:
         import yaml
 
         self._count += 1
-        if self._count > MAX_VALUES or len(at) > MAX_DEPTH:
+        self._characters += len(node.value)
+        if self._count > MAX_VALUES or len(at) > MAX_DEPTH or self._characters > MAX_CHARACTERS:
             raise TaskError(
-                "the file has too many values or is nested too deeply",
+                "the file has too many values, too much text or is nested too deeply",
                 where=self._document.where(at),
                 hint="write aliases out, or move data into the repository",
             )
@@ -159,10 +164,12 @@ class _YamlBuilder:
         return self._scalar(cast("yaml.ScalarNode", node), at)
 
     def _mapping(self, node: yaml.MappingNode, at: Keys) -> dict[str, Any]:
+        import yaml
+
         members: dict[str, Any] = {}
         pairs = cast("list[tuple[yaml.Node, yaml.Node]]", node.value)
         for key_node, value_node in pairs:
-            key = str(key_node.value)
+            key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else f"<{key_node.id}>"
             here = (*at, key)
             if key_node.tag != "tag:yaml.org,2002:str":
                 self._document.lines.setdefault(here, key_node.start_mark.line + 1)
@@ -183,9 +190,13 @@ class _YamlBuilder:
             self._refuse(at, "a YAML tag is not allowed here", node.tag, "write plain text or a number")
             return text
         try:
-            return self._loader.construct_object(node)
-        except ValueError:
+            value = self._loader.construct_object(node)
+        except (ValueError, KeyError, IndexError):
             return text
+        if isinstance(value, int) and value.bit_length() > 64:
+            self._refuse(at, "a number does not fit in 64 bits", text[:40], "write a smaller number")
+            return 0
+        return value
 
     def _refuse(self, at: Keys, message: str, value: object, hint: str) -> None:
         self._document.findings.append(Finding(at, message, value, hint))

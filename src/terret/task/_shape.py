@@ -50,8 +50,11 @@ def _struct(value: Any, kind: kinds.StructType, at: Keys, findings: list[Finding
         return _placeholder(kind)
     members = cast("dict[str, Any]", value)
     fields = {field.name: field for field in kind.fields}
-    for name in members.keys() - fields.keys():
-        findings.append(Finding((*at, name), f"unknown field {name!r}", hint=_nearest(name, list(fields))))
+    findings.extend(
+        Finding((*at, name), f"unknown field {name!r}", hint=_nearest(name, list(fields)))
+        for name in members
+        if name not in fields
+    )
     repaired: dict[str, Any] = {}
     for name, field in fields.items():
         if name in members:
