@@ -169,7 +169,7 @@ class _YamlBuilder:
         members: dict[str, Any] = {}
         pairs = cast("list[tuple[yaml.Node, yaml.Node]]", node.value)
         for key_node, value_node in pairs:
-            key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else f"<{key_node.id}>"
+            key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "a collection"
             here = (*at, key)
             if key_node.tag != "tag:yaml.org,2002:str":
                 self._document.lines.setdefault(here, key_node.start_mark.line + 1)

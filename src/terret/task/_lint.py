@@ -147,10 +147,10 @@ def _checks(task: Task) -> Iterator[Finding]:
     inline = task.repository.files or {}
     for at, check in _all_checks(task):
         yield from _check(at, check, task)
-        for path, text in check.files.items() if at[0] == "hidden" else ():
-            if text.strip() and inline.get(path) == text:
-                hint = "leave it out of the repository if the agent must not see it"
-                yield Finding((*at, "files", path), "a hidden file is in the repository too", path, hint, "warning")
+        if at[0] == "hidden" and check.files and all(inline.get(path) == text for path, text in check.files.items()):
+            shown = ", ".join(check.files)
+            hint = "give it what the agent must not see, or leave the files out"
+            yield Finding((*at, "files"), "a hidden check has only files that the agent sees", shown, hint, "warning")
 
 
 def _check(at: Keys, check: Check, task: Task) -> Iterator[Finding]:

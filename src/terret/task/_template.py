@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -137,8 +136,10 @@ def _configures_pytest(repository: Path) -> bool:
         return True
     if "[tool:pytest]" in _text(repository / "setup.cfg") or (repository / "tests" / "conftest.py").is_file():
         return True
+    import tomllib
+
     try:
-        tools = cast("dict[str, Any]", tomllib.loads(_text(repository / "pyproject.toml"))).get("tool", {})
+        tools = tomllib.loads(_text(repository / "pyproject.toml")).get("tool", {})
     except tomllib.TOMLDecodeError:
         return False
     return "pytest" in tools
