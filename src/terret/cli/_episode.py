@@ -1,0 +1,87 @@
+"""Finds an episode by folder or id and reads its events, finished or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from terret.errors import EpisodeNotFound, PackageError
+from terret.journal import BlobStore, Event, read_journal_jsonl
+
+DEFAULT_OUT = "episodes"
+"""Where ``terret run`` puts packages unless told otherwise."""
+
+
+class Found(NamedTuple):
+    """An episode on disk; ``live`` while it has no package yet."""
+
+    folder: Path
+    live: bool
+
+    @property
+    def store(self) -> Path:
+        """The folder that holds the journal."""
+        return self.folder / "live" if self.live else self.folder
+
+
+def find_episode(name: str, out: str = DEFAULT_OUT) -> Found:
+    """The episode in folder ``name``, or whose id in ``out`` begins with ``name``.
+
+    Raises:
+        EpisodeNotFound: Nothing or more than one thing answers to the name.
+    """
+    given = Path(name).expanduser()
+    found = _at(given) or _at(given.parent if given.name == "live" else given)
+    if found is not None:
+        return found
+    if given.exists():
+        raise EpisodeNotFound(
+            "this is no episode: it holds neither a package nor a live journal",
+            value=name,
+            hint="give the folder that holds journal.jsonl or live/",
+        )
+    matches = sorted(path for path in Path(out).glob(f"{_literal(name)}*") if _at(path)) if "/" not in name else []
+    if len(matches) == 1:
+        only = _at(matches[0])
+        if only is not None:
+            return only
+    if matches:
+        raise EpisodeNotFound(
+            f"{len(matches)} episodes begin like this", value=name, where=out, hint="give more of the id"
+        )
+    raise EpisodeNotFound("no such episode", value=name, hint=f"give a package folder, or an id below {out}/")
+
+
+def read_events(found: Found) -> tuple[list[Event], BlobStore]:
+    """An episode's events and blobs, as they stand; nothing is proved by reading.
+
+    Raises:
+        PackageError: The journal cannot be read.
+    """
+    blobs = BlobStore(found.store / "blobs")
+    if found.live:
+        from terret.journal import Store
+
+        with Store(found.store / "journal.db") as store:
+            lines = [line for episode in store.episodes() for line in store.lines(episode)]
+        return read_journal_jsonl(b"".join(line.rstrip(b"\n") + b"\n" for line in lines)), blobs
+    path = found.folder / "journal.jsonl"
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise PackageError(f"the journal cannot be read: {error.strerror}", where=str(path)) from None
+    return read_journal_jsonl(raw), blobs
+
+
+def _at(folder: Path) -> Found | None:
+    if (folder / "journal.jsonl").is_file():
+        return Found(folder, live=False)
+    if (folder / "live" / "journal.db").is_file():
+        return Found(folder, live=True)
+    return None
+
+
+def _literal(name: str) -> str:
+    import glob
+
+    return glob.escape(name)

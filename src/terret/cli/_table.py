@@ -1,0 +1,56 @@
+"""The list of commands and the top-level help, as data, so that asking for help imports nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+COMMANDS = {
+    "run": "Run one task with a model and leave an episode package.",
+    "show": "Show an episode: label, timeline, patch or events.",
+    "verify": "Prove or refuse an episode package, offline.",
+    "resume": "Go on with an interrupted episode from its journal.",
+    "model": "List, fetch and remove local models.",
+    "task": "Write and check task files.",
+    "suite": "List, validate and run suites of tasks.",
+    "doctor": "Say what this machine offers and how to get what is missing.",
+    "demo": "Watch a small model fix a real bug, then verify the package.",
+    "completion": "Print a completion script for bash, zsh or fish.",
+}
+"""Command name to its one-line help."""
+
+_TOP = """\
+Usage: terret COMMAND [ARGS]...
+
+  Run software agents under explicit authority; keep a record anyone can verify.
+
+Commands:
+{commands}
+
+Options:
+  --version   Print the version.
+  -h, --help  Print this help; `terret COMMAND --help` explains a command.
+
+Every command takes --json (one JSON document on stdout) and --quiet.
+Exit codes: 0 done; 1 the episode failed; 2 bad input; 3 infrastructure; 4 journal;
+10-22 damaged package; 70 defect in terret; 130 interrupted.
+"""
+
+
+def top_help() -> str:
+    """What ``terret --help`` prints."""
+    width = max(map(len, COMMANDS))
+    return _TOP.format(commands="\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()))
+
+
+def quick_answer(args: Sequence[str]) -> str | None:
+    """The answer to a command line that needs no command; ``None`` for any other."""
+    if "_TERRET_COMPLETE" in os.environ:
+        return None
+    if list(args) in ([], ["--help"], ["-h"], ["help"]):
+        return top_help()
+    if list(args) == ["--version"]:
+        from terret import __version__
+
+        return f"terret {__version__}\n"
+    return None

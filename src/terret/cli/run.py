@@ -1,0 +1,90 @@
+"""``terret run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from terret.cli._options import agent_options, isolation, machine_options, sampling, with_budget
+from terret.cli._output import Output, output_options
+from terret.cli._table import COMMANDS
+
+
+@click.command("run", short_help=COMMANDS["run"])
+@click.argument("task", type=click.Path(path_type=Path))
+@click.option("--model", required=True, envvar="TERRET_MODEL", metavar="SPEC", help="The model, see below.")
+@agent_options
+@machine_options
+@click.option("--out", "folder", type=click.Path(path_type=Path), default=Path("episodes"), show_default=True)
+@output_options
+def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -> int:
+    """Run one TASK file with a model; the episode's package lands in a new folder below --out.
+
+    Models are local/NAME (see `terret model list`), http://HOST:PORT/v1#NAME (any OpenAI-compatible endpoint,
+    TERRET_API_KEY), openai/NAME (OPENAI_BASE_URL, OPENAI_API_KEY), scripted:FILE (replies from a file) and
+    replay:EPISODE (the replies of an earlier episode).
+
+    Ctrl-C leaves an episode that `terret resume` goes on with. Exit code 0: the change works;
+    1: it does not; 3: the machine or the model's endpoint failed.
+    """
+    from terret.cli._conduct import present
+    from terret.task import load_task
+
+    loaded = with_budget(load_task(task), options.pop("budgets"))
+    return present(out, launch(out, loaded, task.parent, model, folder, **options))
+
+
+def launch(
+    out: Output,
+    task: Any,
+    base_folder: Path,
+    model: str,
+    folder: Path,
+    *,
+    level: str = "H1",
+    image: str | None = None,
+    dialect: str | None = None,
+    seed: int = 0,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    durability: Any = "normal",
+    tier: str | None = None,
+    no_sandbox: bool = False,
+) -> Any:
+    """Run a loaded task in a new folder below ``folder``; returns the :class:`terret.runtime.Episode`."""
+    from terret.cli._conduct import conduct, with_model
+    from terret.journal import SigningKey, default_key_path
+    from terret.models import connect
+    from terret.runtime import environment_scrubber, episode_id, run_episode
+
+    chosen: Any
+    chosen, allow_none = isolation(tier, no_sandbox)
+    key = SigningKey.load_or_create(default_key_path())
+    client = connect(model)
+    package = folder / episode_id(task.name)
+    return conduct(
+        out,
+        package,
+        lambda listener: with_model(
+            client,
+            run_episode(
+                task,
+                model=client,
+                folder=package,
+                key=key,
+                level=level.upper(),
+                base_folder=base_folder,
+                seed=seed,
+                durability=durability,
+                tier=chosen,
+                allow_none=allow_none,
+                image=image,
+                dialect_name=dialect,
+                sampling=sampling(temperature, max_tokens, seed),
+                listener=listener,
+                scrubber=environment_scrubber(),
+            ),
+        ),
+    )

@@ -1,0 +1,107 @@
+"""``terret verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from terret.cli._options import TIERS, isolation
+from terret.cli._output import Output, output_options
+from terret.cli._table import COMMANDS
+from terret.errors import ConfigError
+
+if TYPE_CHECKING:
+    from terret.runtime import VerifyReport, VerifyStep
+
+MARKS = {True: "ok  ", False: "no  ", None: "--  "}
+"""A step that was proved, refused, or not tried."""
+
+
+@click.command("verify", short_help=COMMANDS["verify"])
+@click.argument("package", type=click.Path(path_type=Path))
+@click.option("--no-rerun", is_flag=True, help="Prove the record only; do not apply the patch and run the checks.")
+@click.option("--key", metavar="HEX", help="The public key it must be signed with, 64 hex digits.")
+@click.option("--tier", type=click.Choice(TIERS), help="Isolation for running the checks.")
+@click.option("--no-sandbox", is_flag=True, help="Run the checks without isolation.")
+@click.option("--export", type=click.Choice(["in-toto"]), help="Also write a DSSE-signed in-toto statement.")
+@click.option("--to", type=click.Path(path_type=Path), help="File for --export; stdout by default.")
+@output_options
+def command(
+    out: Output,
+    package: Path,
+    no_rerun: bool,
+    key: str | None,
+    tier: str | None,
+    no_sandbox: bool,
+    export: str | None,
+    to: Path | None,
+) -> int:
+    """Prove or refuse PACKAGE, on any machine, offline and without a model.
+
+    Walks the hash chain, the anchors and the signature; derives every trace, record and report again and
+    compares bytes; applies the patch to a fresh workspace and runs the checks again. Each kind of damage has its
+    own exit code, 10 to 22.
+    """
+    from terret.runtime import verify_package
+
+    if to is not None and export is None:
+        raise ConfigError("--to without --export", value=str(to), hint="add --export in-toto")
+    tell = out.note if export and to is None else out.line
+
+    def step(proved: VerifyStep) -> None:
+        tell(f"{MARKS[proved.ok]}{proved.name:<9} {proved.detail}")
+
+    chosen: Any
+    chosen, allow_none = isolation(tier, no_sandbox)
+    verified = verify_package(
+        package, rerun=not no_rerun, expected_key=_hex(key), tier=chosen, allow_none=allow_none, listener=step
+    )
+    envelope = _envelope(package, key) if export else None
+    if envelope is not None and to is not None:
+        _write(to, envelope)
+        tell(f"ok  export    {to}")
+    elif envelope is not None and not out.as_json:
+        _print(envelope)
+    tell(_conclusion(verified, key))
+    out.document({"package": str(package), **_plain(verified), **({"envelope": envelope} if envelope else {})})
+    return 0
+
+
+def _hex(key: str | None) -> str | None:
+    if key is not None and (len(key) != 64 or set(key.lower()) - set("0123456789abcdef")):
+        raise ConfigError("--key is not a public key", value=key, hint="give 64 hex digits")
+    return key.lower() if key else None
+
+
+def _conclusion(verified: VerifyReport, key: str | None) -> str:
+    text = f"verified: {verified.episode} is {verified.label or 'ungraded'}, signed by {verified.key}"
+    return text if key else f"{text} (give --key to insist on a signer)"
+
+
+def _plain(verified: VerifyReport) -> dict[str, Any]:
+    import msgspec
+
+    plain: dict[str, Any] = msgspec.to_builtins(verified)
+    return plain
+
+
+def _envelope(package: Path, key: str | None) -> dict[str, Any]:
+    from terret.journal import SigningKey, check_package, default_key_path
+    from terret.verification import dsse, statement
+
+    return dsse(statement(check_package(package, _hex(key))), SigningKey.load_or_create(default_key_path()))
+
+
+def _print(envelope: dict[str, Any]) -> None:
+    import json
+
+    click.echo(json.dumps(envelope, indent=2))
+
+
+def _write(path: Path, envelope: dict[str, Any]) -> None:
+    import json
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(envelope, indent=2) + "\n", "utf-8")
