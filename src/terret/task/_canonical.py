@@ -57,8 +57,7 @@ def resolve(task: Task, file: Path) -> Task:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a task file; ``docs/task.schema.json`` is this, indented."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "terret task",
-        **msgspec.json.schema(Task),
-    }
+    schema = msgspec.json.schema(Task)
+    for part in schema["$defs"].values():
+        part["description"] = " ".join(part["description"].split())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "terret task", **schema}

@@ -180,6 +180,7 @@ class _YamlBuilder:
                 self._refuse(at, f"a key is given twice, on lines {first} and {line}", key, "keep one of them")
             else:
                 members[key] = self.build(value_node, here)
+                self._document.lines[here] = key_node.start_mark.line + 1
         return members
 
     def _scalar(self, node: yaml.ScalarNode, at: Keys) -> Any:
@@ -192,6 +193,9 @@ class _YamlBuilder:
         try:
             value = self._loader.construct_object(node)
         except (ValueError, KeyError, IndexError):
+            self._refuse(
+                at, "a value cannot be read as its type", text[:40], "write plain text or a number"
+            )
             return text
         if isinstance(value, int) and value.bit_length() > 64:
             self._refuse(at, "a number does not fit in 64 bits", text[:40], "write a smaller number")
