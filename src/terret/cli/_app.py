@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +45,9 @@ def root() -> LazyGroup:
 
 def execute(args: Sequence[str]) -> int:
     """Run one command line and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     instruction = os.environ.get("_TERRET_COMPLETE")
     if instruction:
         from click.shell_completion import shell_complete

@@ -27,7 +27,7 @@ def command(out: Output, shell: str) -> int:
         raise click.UsageError(f"click knows no completion for {shell!r}")
     # Click asks bash for its version, which a machine without bash cannot answer; the script itself is static.
     script = kind(root(), {}, "terret", "_TERRET_COMPLETE")
-    text = script.source_template % script.source_vars()
+    text = (script.source_template % script.source_vars()).strip()
     if out.as_json:
         out.document({"shell": shell, "script": text})
     else:

@@ -16,7 +16,7 @@ Advance = Callable[[int, int, str], None]
 """Bytes so far, bytes in all, and where they come from."""
 
 
-@click.group("model", short_help=COMMANDS["model"])
+@click.group("model", no_args_is_help=False, short_help=COMMANDS["model"])
 def command() -> None:
     """List, fetch and remove local models; they run as --model local/NAME."""
 

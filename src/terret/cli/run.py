@@ -29,10 +29,11 @@ def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -
     Ctrl-C leaves an episode that `terret resume` goes on with. Exit code 0: the change works;
     1: it does not; 3: the machine or the model's endpoint failed.
     """
-    from terret.cli._conduct import present
     from terret.task import load_task
 
     loaded = with_budget(load_task(task), options.pop("budgets"))
+    from terret.cli._conduct import present
+
     return present(out, launch(out, loaded, task.parent, model, folder, **options))
 
 

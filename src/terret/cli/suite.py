@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from terret.runtime import Episode
 
 
-@click.group("suite", short_help=COMMANDS["suite"])
+@click.group("suite", no_args_is_help=False, short_help=COMMANDS["suite"])
 def command() -> None:
     """List, validate and run suites of tasks."""
 

@@ -12,7 +12,7 @@ from terret.cli._words import plural
 from terret.errors import ConfigError
 
 
-@click.group("task", short_help=COMMANDS["task"])
+@click.group("task", no_args_is_help=False, short_help=COMMANDS["task"])
 def command() -> None:
     """Write and check task files."""
 
