@@ -1,0 +1,19 @@
+"""The answer of a policy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Whether an effect may happen, by which rule, and why in one sentence.
+
+    ``rule`` is ``family:detail``, where the detail is the deciding pattern of the task or the name of a built-in
+    rule: ``write:src/**``, ``deny_write:*.lock``, ``deny_run:git push``, ``protected:.git``, ``path:parent``.
+    """
+
+    effect: Literal["allow", "deny", "ask"]
+    rule: str
+    reason: str
