@@ -77,7 +77,8 @@ class ModelIdentity(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who answered: enough to find the same model again.
 
     ``spec`` is the string given on the command line, ``digest`` the sha256 of local weights, ``context`` the window
-    in tokens, ``image`` and ``dialect`` the agent style that suits the model best.
+    in tokens, ``image`` and ``dialect`` the agent style that suits the model best. Prices are in USD per token;
+    ``price_cached`` is for input tokens from the server's prefix cache and defaults to ``price_in``.
     """
 
     spec: str
@@ -89,6 +90,7 @@ class ModelIdentity(msgspec.Struct, frozen=True, omit_defaults=True):
     image: str = "free"
     price_in: float = 0.0
     price_out: float = 0.0
+    price_cached: float | None = None
 
 
 TokenListener = Callable[[str], None]

@@ -1,0 +1,92 @@
+"""llama.cpp inside this process: one server for each weights file, shared by everyone who asks for it."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from terret.errors import MissingExtra, ModelUnavailable
+
+_CACHE_MIB = 1024
+
+
+class EngineKey(msgspec.Struct, frozen=True):
+    """What makes two engines the same: real path of the weights, window of a slot in tokens, slots, threads."""
+
+    path: str
+    context: int
+    slots: int
+    threads: int
+
+
+class Engine:
+    """A running server: its address and the key that keeps other programs of this machine out."""
+
+    def __init__(self, key: EngineKey) -> None:
+        self.key = key
+        self.api_key = secrets.token_urlsafe(24)
+        self._server: Any = _start(key, self.api_key)
+        self.url: str = self._server.listening_address
+        self.users = 0
+
+    def stop(self) -> None:
+        """Free weights, cache and threads."""
+        self._server = None
+
+
+_engines: dict[EngineKey, Engine] = {}
+_lock = threading.Lock()
+
+
+def acquire(key: EngineKey) -> Engine:
+    """The engine of that key, started if need be; give it back with :func:`release`. Blocks while weights load.
+
+    Raises:
+        MissingExtra: xllamacpp is not installed.
+        ModelUnavailable: llama.cpp cannot load the weights.
+    """
+    with _lock:
+        engine = _engines.get(key)
+        if engine is None:
+            engine = _engines[key] = Engine(key)
+        engine.users += 1
+        return engine
+
+
+def release(engine: Engine) -> None:
+    """Give an engine back; the last one to do so stops it."""
+    with _lock:
+        engine.users -= 1
+        if engine.users == 0:
+            _engines.pop(engine.key, None)
+            engine.stop()
+
+
+def _start(key: EngineKey, api_key: str) -> Any:
+    try:
+        import xllamacpp
+    except ImportError:
+        raise MissingExtra("local models need xllamacpp", hint="pip install 'terret[local]'") from None
+    library: Any = xllamacpp
+    params: Any = library.CommonParams()
+    params.model.path = key.path
+    params.model_alias = {Path(key.path).name}
+    params.n_ctx = key.context * key.slots
+    params.n_parallel = key.slots
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = key.threads
+    params.cache_ram_mib = _CACHE_MIB
+    params.api_keys = [api_key]
+    params.verbosity = 0
+    params.ui = False
+    try:
+        return library.Server(params)
+    except RuntimeError as error:
+        raise ModelUnavailable(
+            f"llama.cpp cannot load the weights: {error}",
+            where=key.path,
+            hint="check free memory, or remove the model and pull it again",
+        ) from None
