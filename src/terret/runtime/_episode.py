@@ -212,9 +212,9 @@ async def resume_episode(
         task = decode_task(journal.blobs.get(opened.task))
         workspace = await asyncio.to_thread(Workspace.open, live / "workspace")
         model = connect(opened.model["spec"])
-        skip = getattr(model, "skip", None)
-        if skip is not None:
-            skip(sum(1 for event in events if _is_reply(event)))
+        advance = getattr(model, "advance", None)
+        if advance is not None:
+            advance(sum(1 for event in events if _is_reply(event)))
         tier = opened.enforcement["tier"]
         try:
             with _sandbox(workspace, task, tier, tier == "none") as sandbox:
