@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ HEAD_LIMIT = 200
 """Characters of a blob's first line kept inside the event."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_PARTIAL = re.compile(r"\.[0-9a-f]{64}\.\d+\.\d+")
 _serial = count()
 
 
@@ -64,9 +66,11 @@ class BlobStore:
             raise BlobMismatch("not a blob digest", value=digest, hint="a digest is 64 hex digits")
         path = self.root / digest
         try:
-            content = path.read_bytes()
+            content = path.read_bytes() if path.is_file() else None
         except OSError as error:
-            raise BlobMismatch(f"a blob is missing: {error.strerror}", where=str(path)) from None
+            raise BlobMismatch(f"a blob cannot be read: {error.strerror}", where=str(path)) from None
+        if content is None:
+            raise BlobMismatch("a blob is missing", where=str(path))
         actual = sha256(content).hexdigest()
         if actual != digest:
             raise BlobMismatch("a blob's content does not have its name", value=actual, where=str(path))
@@ -75,6 +79,13 @@ class BlobStore:
     def has(self, digest: str) -> bool:
         """Whether a blob of that name is stored; its content is not read."""
         return bool(_DIGEST.fullmatch(digest)) and (self.root / digest).is_file()
+
+    def sweep(self) -> None:
+        """Remove what a crash left of blobs that were being written; only the store's owner may."""
+        with contextlib.suppress(OSError):
+            for entry in list(os.scandir(self.root)):
+                if _PARTIAL.fullmatch(entry.name):
+                    Path(entry.path).unlink(missing_ok=True)
 
     def digests(self) -> list[str]:
         """The names of all stored blobs, sorted."""

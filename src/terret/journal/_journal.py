@@ -1,0 +1,355 @@
+"""One episode's chain: appended to by its single owner, readable by anybody at any time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from terret.errors import ConfigError, EpisodeNotFound, JournalBusy, JournalError, JournalWriteFailed
+from terret.journal._blobs import BlobStore, Durability, store_text
+from terret.journal._codec import GENESIS, event_of, link, open_line, settle
+from terret.journal._events import INLINE_LIMIT, EpisodeOpened, Event, EventData, Text
+from terret.journal._head import ANCHOR_EVERY, Anchor, sign_anchor
+from terret.journal._recovery import Recovery, examine, log_layout
+from terret.journal._scrub import Scrubber
+from terret.journal._sign import SigningKey
+from terret.journal._store import Row, Store
+
+Clock = Callable[[], float]
+"""Unix time in seconds."""
+
+COMMIT_EVERY = 50
+"""Events that may wait for a commit."""
+
+DATABASE = "journal.db"
+_BLOBS = "blobs"
+_LOCK = "lock"
+
+_REFERENCE = re.compile(rb'"blob":"([0-9a-f]{64})"')
+_OPENED_REFERENCE = re.compile(rb'"(?:archive|blob|task)":"([0-9a-f]{64})"')
+
+
+class Journal:
+    """The exclusive owner of an episode's events; get one from :meth:`create` or :meth:`open`.
+
+    Attributes:
+        folder: Holds ``journal.db``, ``blobs/`` and ``lock``.
+        episode: The episode's id.
+        key: Signs anchors and head.
+        blobs: The episode's blobs.
+        durability: What a commit survives.
+        recovery: What :meth:`open` had to mend; ``None`` when nothing.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        episode: str,
+        key: SigningKey,
+        store: Store,
+        lock: int,
+        *,
+        durability: Durability,
+        clock: Clock,
+        scrubber: Scrubber,
+    ) -> None:
+        self.folder = folder
+        self.episode = episode
+        self.key = key
+        self.blobs = BlobStore(folder / _BLOBS, durability=durability)
+        self.durability: Durability = durability
+        self.recovery: Recovery | None = None
+        self._store = store
+        self._lock_file = lock
+        self._clock = clock
+        self._scrubber = scrubber
+        self._events: list[Event] = []
+        self._anchors: list[Anchor] = []
+        self._waiting: list[Row] = []
+        self._last = GENESIS
+        self._mutex = threading.RLock()
+        self._open = True
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        episode: str,
+        key: SigningKey,
+        *,
+        durability: Durability = "normal",
+        clock: Clock = time.time,
+        scrubber: Scrubber | None = None,
+    ) -> Self:
+        """Begin an episode in a folder that holds none.
+
+        Raises:
+            JournalBusy: Another process owns the folder.
+            JournalError: The folder holds a journal already.
+            JournalWriteFailed: The folder cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalWriteFailed(f"no folder for the journal: {error.strerror}", where=str(folder)) from None
+        lock = _acquire(folder)
+        store: Store | None = None
+        try:
+            if (folder / DATABASE).exists():
+                raise JournalError("the folder holds a journal already", where=str(folder), hint="open it instead")
+            store = Store(folder / DATABASE, durability)
+            store.add_episode(episode, key.public_hex)
+        except BaseException:
+            _release(store, lock)
+            raise
+        scrubber = scrubber or Scrubber()
+        return cls(folder, episode, key, store, lock, durability=durability, clock=clock, scrubber=scrubber)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        key: SigningKey,
+        *,
+        durability: Durability = "normal",
+        clock: Clock = time.time,
+        scrubber: Scrubber | None = None,
+    ) -> Self:
+        """Take over the episode in a folder: verify its chain and mend a torn tail.
+
+        Raises:
+            EpisodeNotFound: The folder holds no episode, or one that never began.
+            JournalBusy: Another process owns it.
+            JournalCorrupt: The file is damaged beyond its torn tail; says where.
+            BlobMismatch: A blob of the first event is missing or damaged.
+            ConfigError: The episode was begun with another key.
+        """
+        if not (folder / DATABASE).is_file():
+            raise EpisodeNotFound("the folder holds no journal", where=str(folder))
+        lock = _acquire(folder)
+        store: Store | None = None
+        try:
+            logged = log_layout(folder / f"{DATABASE}-wal")
+            store = Store(folder / DATABASE, durability)
+            names = store.episodes()
+            if not names:
+                raise EpisodeNotFound("the episode never began", where=str(folder), hint="remove the folder, run again")
+            began = store.public_key(names[0])
+            if began != key.public_hex:
+                raise ConfigError(
+                    "the episode was begun with another signing key", value=began[:16], hint="use the key of that run"
+                )
+            scrubber = scrubber or Scrubber()
+            journal = cls(folder, names[0], key, store, lock, durability=durability, clock=clock, scrubber=scrubber)
+            journal._load(logged)
+        except BaseException:
+            _release(store, lock)
+            raise
+        return journal
+
+    @staticmethod
+    def read(folder: Path, after: int = -1) -> list[Event]:
+        """The durable events above ``after`` without owning the episode, even while it runs.
+
+        Raises:
+            EpisodeNotFound: The folder holds no journal.
+            JournalCorrupt: The file is damaged.
+            EventEdited: An event does not have its hash.
+        """
+        if not (folder / DATABASE).is_file():
+            raise EpisodeNotFound("the folder holds no journal", where=str(folder))
+        with Store(folder / DATABASE, read_only=True) as store:
+            lines = [line for name in store.episodes()[:1] for line in store.lines(name, after)]
+        return [event_of(open_line(line)) for line in lines]
+
+    def append(self, data: EventData, *, pid: int = 0, durable: bool = False) -> Event:
+        """Scrub, hash and chain an event; ``durable`` makes it and all before it durable before returning.
+
+        When this raises JournalWriteFailed the event is part of the journal nonetheless: free space and
+        :meth:`commit`, do not append it again.
+
+        Raises:
+            JournalError: The payload cannot be recorded, or the journal is closed; nothing was appended.
+            JournalWriteFailed: The event could not be made durable; it is kept in memory.
+        """
+        data, raw = self._settle(data)
+        blobs = self._references(data, raw)
+        with self._mutex:
+            if not self._open:
+                raise JournalError("the journal is closed", where=str(self.folder))
+            seq = len(self._events)
+            ts = round(float(self._clock()), 6)
+            if seq and ts < self._events[-1].ts:
+                ts = self._events[-1].ts
+            prev = self._last
+            line, digest = link(raw, seq=seq, ts=ts, episode=self.episode, pid=pid, blobs=blobs, prev=prev)
+            event = Event(seq, ts, self.episode, pid, data, blobs, prev, digest)
+            self._events.append(event)
+            self._waiting.append((seq, line))
+            self._last = digest
+            if durable or len(self._waiting) >= COMMIT_EVERY:
+                self.commit()
+        return event
+
+    def commit(self) -> None:
+        """Make every appended event durable, in one transaction.
+
+        Raises:
+            JournalWriteFailed: Nothing was written; everything stays in memory and a later commit tries again.
+        """
+        with self._mutex:
+            if not self._waiting:
+                return
+            first = self._waiting[0][0]
+            due = range(first + (ANCHOR_EVERY - 1 - first) % ANCHOR_EVERY, len(self._events), ANCHOR_EVERY)
+            anchors = [sign_anchor(self.key, self.episode, seq, self._events[seq].hash) for seq in due]
+            self._store.write(self.episode, self._waiting, anchors)
+            self._anchors += anchors
+            self._waiting.clear()
+
+    def events(self) -> list[Event]:
+        """All events appended so far, durable or not."""
+        return list(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """The number of events and the hash of the last one."""
+        return len(self._events), self._last
+
+    @property
+    def pending(self) -> int:
+        """Events that are not durable yet."""
+        return len(self._waiting)
+
+    def anchors(self) -> list[Anchor]:
+        """The anchors of all durable events."""
+        return list(self._anchors)
+
+    def lines(self) -> list[bytes]:
+        """The stored lines of all events; commits first and raises what :meth:`commit` raises."""
+        self.commit()
+        return self._store.lines(self.episode)
+
+    def text(self, text: str) -> Text:
+        """A text for an event, scrubbed; a long one becomes a blob.
+
+        Raises:
+            JournalWriteFailed: The blob cannot be written.
+        """
+        return store_text(self._scrubber.scrub(text), self.blobs, INLINE_LIMIT)
+
+    def blob_text(self, text: str) -> Text:
+        """A text for an event, scrubbed and always a blob; raises what :meth:`text` raises."""
+        return store_text(self._scrubber.scrub(text), self.blobs, -1)
+
+    def scrubbed(self, data: EventData) -> EventData:
+        """A payload as :meth:`append` would record it.
+
+        Raises:
+            JournalError: The payload cannot be recorded.
+        """
+        return self._settle(data)[0]
+
+    def close(self) -> None:
+        """Commit and give the episode up; closing twice is allowed.
+
+        Raises:
+            JournalWriteFailed: The last events could not be made durable; the journal stays open.
+        """
+        with self._mutex:
+            if self._open:
+                self.commit()
+                self.abandon()
+
+    def abandon(self) -> None:
+        """Give the episode up without a commit: events that are not durable are lost."""
+        with self._mutex:
+            if self._open:
+                self._open = False
+                _release(self._store, self._lock_file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            # A failure that is already on its way says more than a failing last commit.
+            with contextlib.suppress(*([JournalError] if error is not None else [])):
+                self.close()
+        finally:
+            self.abandon()
+
+    def _settle(self, data: EventData) -> tuple[EventData, bytes]:
+        settled, raw = settle(data)
+        if self._scrubber.touches(raw):
+            return settle(settled, self._scrubber.scrub)
+        return settled, raw
+
+    def _references(self, data: EventData, raw: bytes) -> list[str]:
+        """The digests of stored blobs that a payload names."""
+        if isinstance(data, EpisodeOpened):
+            found = _OPENED_REFERENCE.findall(raw)
+        elif b'"blob":"' in raw:
+            found = _REFERENCE.findall(raw)
+        else:
+            return []
+        return sorted(digest for digest in {name.decode() for name in found} if self.blobs.has(digest))
+
+    def _load(self, logged: tuple[int, int]) -> None:
+        used, frame = logged
+        dropped = used - self._store.log_frames() * frame if used else 0
+        rows = self._store.rows(self.episode)
+        anchors = self._store.anchors(self.episode)
+        found = examine(rows, anchors, self.episode, self.key.public_hex, self.blobs)
+        reasons = ["a write was cut short"] if dropped > 0 else []
+        aside = 0
+        if found.torn is not None:
+            aside = len(rows) - found.torn
+            self._store.set_aside(self.episode, found.torn, found.reason, round(float(self._clock()), 6))
+            reasons.append(found.reason)
+        if reasons:
+            self.recovery = Recovery("; ".join(reasons), max(0, dropped), aside, found.torn)
+        self._events = found.events
+        self._anchors = anchors
+        self._last = found.events[-1].hash if found.events else GENESIS
+        self.blobs.sweep()
+
+
+def _acquire(folder: Path) -> int:
+    """Lock a folder for this journal object; the kernel frees it when the process dies."""
+    path = folder / _LOCK
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise JournalWriteFailed(f"the journal cannot be locked: {error.strerror}", where=str(path)) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+        os.close(handle)
+        raise JournalBusy(
+            "another process owns the episode", value=owner or None, where=str(folder), hint="wait for it, or end it"
+        ) from None
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    return handle
+
+
+def _release(store: Store | None, lock: int) -> None:
+    if store is not None:
+        store.close()
+    os.close(lock)

@@ -1,0 +1,134 @@
+"""Keeps secrets out of the journal: known values and well-known kinds of token become placeholders."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from urllib.parse import quote, quote_plus
+
+from terret.journal._codec import canonical, well_formed
+
+MIN_SECRET = 6
+"""Characters; a shorter value would also be found in innocent text and is not replaced."""
+
+_MIN_SLICE = 12
+"""Characters a piece of base64 needs to be telling when only part of it is fixed by the secret."""
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+# Every token begins at a boundary, or after a line break or tab that JSON spells with a letter.
+_START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\n)|(?<=\\r)|(?<=\\t))"
+
+_TOKENS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("AKIA", "ASIA"), r"(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{36,255}"),
+    (("github_pat_",), r"github_pat_[A-Za-z0-9_]{22,255}"),
+    (("glpat-",), r"glpat-[A-Za-z0-9_-]{20,100}"),
+    (("sk-",), r"sk-(?=[A-Za-z0-9_-]{0,200}[0-9])[A-Za-z0-9_-]{20,250}"),
+    (("k_live_",), r"[sr]k_live_[A-Za-z0-9]{20,250}"),
+    (("xox", "xapp-"), r"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,250}"),
+    (("AIza",), r"AIza[A-Za-z0-9_-]{35}"),
+    (("ya29.",), r"ya29\.[A-Za-z0-9_-]{20,500}"),
+    (("hf_",), r"hf_[A-Za-z0-9]{30,100}"),
+    (("npm_",), r"npm_[A-Za-z0-9]{36}"),
+    (("pypi-AgE",), r"pypi-AgE[A-Za-z0-9_-]{50,500}"),
+    (("eyJ",), r"eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{10,1000}"),
+)
+"""What betrays a token cheaply, and its shape. Lengths are bounded so that no text takes quadratic time."""
+
+_BODY = r"(?:(?!-----)[A-Za-z0-9+/=:,.\s\\\"-]){0,16000}"
+_PEM = (
+    rf"-----BEGIN [A-Z0-9 ]{{0,30}}PRIVATE KEY(?: BLOCK)?-----"
+    rf"(?:{_BODY}-----END [A-Z0-9 ]{{0,30}}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s\\]{{40,16000}})"
+)
+_AWS = r"(?P<lead>(?:aws_secret_access_key|AWS_SECRET_ACCESS_KEY)[\s\"'\\:=]{1,8})[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"
+_MARKS = (
+    *(mark for marks, _ in _TOKENS for mark in marks),
+    "PRIVATE KEY",
+    "aws_secret_access_key",
+    "AWS_SECRET_ACCESS_KEY",
+)
+_SHAPES = "|".join([_START + "(?:" + "|".join(shape for _, shape in _TOKENS) + ")", _PEM])
+
+
+class Scrubber:
+    """Replaces secrets by ``[secret:NAME]``, or ``[secret:sha256-XXXXXXXX]`` when they have no name.
+
+    Scrubbing twice changes nothing more. Values are also found in base64, URL-quoted and inside JSON strings.
+
+    Args:
+        values: Secret values by name; values under 6 characters are ignored.
+        patterns: Also replace what looks like an AWS, GitHub, GitLab, OpenAI, Anthropic, Stripe, Slack, Google,
+            Hugging Face, npm or PyPI credential, a JSON web token or a PEM private key.
+    """
+
+    def __init__(self, values: Mapping[str, str] | None = None, patterns: bool = True) -> None:
+        known = {name: value for name, value in (values or {}).items() if len(value) >= MIN_SECRET}
+        self._placeholders: dict[str, str] = {}
+        for name, value in known.items():
+            safe = _NAME.fullmatch(name) and not any(other in name for other in known.values())
+            shown = f"[secret:{name}]" if safe else _anonymous(value)
+            for form in _forms(value):
+                self._placeholders.setdefault(form, shown)
+        exact = sorted(self._placeholders, key=lambda form: (-len(form), form))
+        marks = (*exact, *(_MARKS if patterns else ()))
+        self._marks = marks
+        self._encoded_marks = tuple(canonical(well_formed(mark))[1:-1] for mark in marks)
+        parts = [rf"(?P<kept>{'|'.join(re.escape(p) for p in self._kept())}|\[secret:sha256-[0-9a-f]{{8}}\])"]
+        if exact:
+            parts.append(f"(?P<exact>{'|'.join(re.escape(form) for form in exact)})")
+        if patterns:
+            parts += [_AWS, f"(?P<token>{_SHAPES})"]
+        self._pattern = re.compile("|".join(parts))
+
+    def _kept(self) -> list[str]:
+        return sorted(set(self._placeholders.values())) or ["[secret:]"]
+
+    def scrub(self, text: str) -> str:
+        """``text`` without its secrets."""
+        for mark in self._marks:
+            if mark in text:
+                return self._pattern.sub(self._replace, text)
+        return text
+
+    def touches(self, encoded: bytes) -> bool:
+        """Whether canonical JSON may hold a secret; never a false no."""
+        return any(map(encoded.__contains__, self._encoded_marks))
+
+    def _replace(self, match: re.Match[str]) -> str:
+        kind = match.lastgroup
+        found = match.group()
+        if kind == "kept":
+            return found
+        if kind == "exact":
+            return self._placeholders[found]
+        if kind == "lead":
+            lead = match.group("lead")
+            return lead + _anonymous(found[len(lead) :])
+        return _anonymous(found)
+
+
+def _anonymous(secret: str) -> str:
+    return f"[secret:sha256-{sha256(secret.encode('utf-8', 'replace')).hexdigest()[:8]}]"
+
+
+def _forms(value: str) -> Iterator[str]:
+    """The spellings under which a value is looked for."""
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield quote(value, safe="", errors="replace")
+    yield quote_plus(value, errors="replace")
+    raw = value.encode("utf-8", "replace")
+    for shift in range(3):
+        # Inside a longer text base64 has three alignments; the characters shared with the neighbours are left out.
+        whole = base64.b64encode(b"\0" * shift + raw).decode()
+        first = (shift * 8 + 5) // 6
+        last = (shift + len(raw)) * 8 // 6
+        piece = whole[first:last]
+        if len(piece) >= _MIN_SLICE:
+            yield piece
+            yield piece.replace("+", "-").replace("/", "_")

@@ -1,0 +1,252 @@
+"""The store: one SQLite file in WAL mode, one writer, any number of episodes and readers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from terret.errors import JournalCorrupt, JournalError, JournalWriteFailed
+from terret.journal._blobs import Durability
+from terret.journal._head import Anchor
+
+APPLICATION_ID = 0x74657272
+"""Marks the SQLite file as terret's (``terr``)."""
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE episode (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, public_key TEXT NOT NULL);
+CREATE TABLE event (id INTEGER PRIMARY KEY, line BLOB NOT NULL);
+CREATE TABLE anchor (id INTEGER PRIMARY KEY, hash TEXT NOT NULL, signature TEXT NOT NULL);
+CREATE TABLE set_aside (moved_at REAL NOT NULL, reason TEXT NOT NULL, id INTEGER NOT NULL, line BLOB NOT NULL);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+_SHIFT = 32
+"""A row's id is ``episode number << 32 | seq``: one B-tree, appended to at its end."""
+
+_CHECKPOINT_PAGES = 2000
+_SYNCHRONOUS = {"normal": "NORMAL", "full": "FULL"}
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+
+Row = tuple[int, bytes]
+"""An event's seq and its stored line."""
+
+
+class Store:
+    """Stored lines and anchors of episodes.
+
+    Args:
+        path: The file; created unless ``read_only``.
+        durability: ``normal`` survives the death of the process, ``full`` also the loss of power.
+        read_only: Never write; safe beside a live writer.
+
+    Raises:
+        JournalCorrupt: The file is not a sound SQLite database of terret's.
+        JournalError: The file cannot be opened, or a newer terret wrote it.
+    """
+
+    def __init__(self, path: Path, durability: Durability = "normal", *, read_only: bool = False) -> None:
+        self.path = path
+        self._numbers: dict[str, int] = {}
+        uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rwc'}"
+        try:
+            self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+        except sqlite3.Error as error:
+            raise _read_error(error, path) from None
+        try:
+            self._prepare(durability, read_only)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise _read_error(error, path) from None
+        except JournalError:
+            self._db.close()
+            raise
+
+    def _prepare(self, durability: Durability, read_only: bool) -> None:
+        version = self._value("PRAGMA user_version")
+        if version == 0 and self._value("SELECT count(*) FROM sqlite_schema") == 0:
+            if read_only:
+                raise JournalError("the journal is empty", where=str(self.path))
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.executescript(_SCHEMA)
+        elif self._value("PRAGMA application_id") != APPLICATION_ID:
+            raise JournalCorrupt("the file is not a terret journal", where=str(self.path))
+        elif version != SCHEMA_VERSION:
+            raise JournalError(
+                "the journal was written by another terret", value=version, hint="use the version that wrote it"
+            )
+        self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+    def add_episode(self, name: str, public_key: str) -> None:
+        """Begin an episode.
+
+        Raises:
+            JournalError: There is one of that name already.
+            JournalWriteFailed: The file cannot be written.
+        """
+        if self._find(name) is not None:
+            raise JournalError("the journal holds an episode of that name", value=name, where=str(self.path))
+        self._transact([("INSERT INTO episode (name, public_key) VALUES (?, ?)", [(name, public_key)])])
+
+    def write(self, episode: str, rows: Sequence[Row], anchors: Sequence[Anchor] = ()) -> None:
+        """Append lines and anchors in one transaction: all or none.
+
+        Raises:
+            JournalError: There is no such episode.
+            JournalWriteFailed: The file cannot be written; nothing was.
+        """
+        base = self._number(episode) << _SHIFT
+        insert = "INSERT INTO event (id, line) VALUES (?, ?)"
+        if len(rows) == 1 and not anchors:
+            try:
+                self._db.execute(insert, (base | rows[0][0], rows[0][1]))
+            except sqlite3.Error as error:
+                raise _write_error(error, self.path) from None
+            return
+        signed = [(base | anchor.seq, anchor.hash, anchor.signature) for anchor in anchors]
+        self._transact(
+            [
+                (insert, [(base | seq, line) for seq, line in rows]),
+                ("INSERT INTO anchor (id, hash, signature) VALUES (?, ?, ?)", signed),
+            ]
+        )
+
+    def set_aside(self, episode: str, first: int, reason: str, now: float) -> None:
+        """Take the events from ``first`` on out of the chain; their bytes stay in table ``set_aside``.
+
+        Raises:
+            JournalWriteFailed: The file cannot be written; nothing was.
+        """
+        base = self._number(episode) << _SHIFT
+        span = (base | first, base | ((1 << _SHIFT) - 1))
+        copy = "INSERT INTO set_aside SELECT ?, ?, id, line FROM event WHERE id BETWEEN ? AND ?"
+        self._transact(
+            [(copy, [(now, reason, *span)]), ("DELETE FROM event WHERE id BETWEEN ? AND ?", [span])],
+        )
+
+    def lines(self, episode: str, after: int = -1) -> list[bytes]:
+        """The stored lines with a seq above ``after``, in order; none for an unknown episode.
+
+        Raises:
+            JournalCorrupt: The file is damaged.
+        """
+        return [line for _, line in self.rows(episode, after)]
+
+    def rows(self, episode: str, after: int = -1) -> list[Row]:
+        """The seqs and stored lines above ``after``, in order; raises what :meth:`lines` raises."""
+        number = self._find(episode)
+        if number is None:
+            return []
+        base = number << _SHIFT
+        found = self._rows("SELECT id, line FROM event WHERE id BETWEEN ? AND ? ORDER BY id", base, after + 1)
+        return [(int(key) & ((1 << _SHIFT) - 1), bytes(line)) for key, line in found]
+
+    def anchors(self, episode: str) -> list[Anchor]:
+        """The episode's anchors, in order; raises what :meth:`lines` raises."""
+        number = self._find(episode)
+        if number is None:
+            return []
+        query = "SELECT id, hash, signature FROM anchor WHERE id BETWEEN ? AND ? ORDER BY id"
+        return [
+            Anchor(seq=int(key) & ((1 << _SHIFT) - 1), hash=str(digest), signature=str(signature))
+            for key, digest, signature in self._rows(query, number << _SHIFT, 0)
+        ]
+
+    def episodes(self) -> list[str]:
+        """The names of all episodes, oldest first; raises what :meth:`lines` raises."""
+        return [str(name) for (name,) in self._select("SELECT name FROM episode ORDER BY number")]
+
+    def public_key(self, episode: str) -> str:
+        """The key an episode was begun with; raises what :meth:`lines` raises, and JournalError when unknown."""
+        self._number(episode)
+        return str(self._select("SELECT public_key FROM episode WHERE name = ?", episode)[0][0])
+
+    def log_frames(self) -> int:
+        """Sound frames in the write-ahead log; moves them into the database as a side effect.
+
+        Raises:
+            JournalCorrupt: The file is damaged.
+        """
+        return max(0, int(self._select("PRAGMA wal_checkpoint(PASSIVE)")[0][1]))
+
+    def close(self) -> None:
+        """Close the file; closing twice is allowed."""
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _find(self, episode: str) -> int | None:
+        number = self._numbers.get(episode)
+        if number is None:
+            found = self._select("SELECT number FROM episode WHERE name = ?", episode)
+            if not found:
+                return None
+            number = self._numbers[episode] = int(found[0][0])
+        return number
+
+    def _number(self, episode: str) -> int:
+        number = self._find(episode)
+        if number is None:
+            raise JournalError("the journal holds no such episode", value=episode, where=str(self.path))
+        return number
+
+    def _value(self, query: str) -> Any:
+        return self._db.execute(query).fetchone()[0]
+
+    def _rows(self, query: str, base: int, first: int) -> list[tuple[Any, ...]]:
+        return self._select(query, base | first, base | ((1 << _SHIFT) - 1))
+
+    def _select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise _read_error(error, self.path) from None
+
+    def _transact(self, steps: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for statement, values in steps:
+                self._db.executemany(statement, values)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.rollback()
+            raise _write_error(error, self.path) from None
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in _DAMAGE
+
+
+def _read_error(error: sqlite3.Error, path: Path) -> JournalError:
+    if _is_damage(error):
+        return JournalCorrupt(
+            f"the journal file is damaged: {error}", where=str(path), hint="restore it from a copy; it was not changed"
+        )
+    return JournalError(f"the journal file cannot be read: {error}", where=str(path))
+
+
+def _write_error(error: sqlite3.Error, path: Path) -> JournalError:
+    if _is_damage(error):
+        return _read_error(error, path)
+    return JournalWriteFailed(
+        f"the journal cannot be written: {error}",
+        where=str(path),
+        hint="free disk space or check rights, then commit again; no event is lost",
+    )
