@@ -62,7 +62,7 @@ def read_events(found: Found) -> tuple[list[Event], BlobStore]:
     if found.live:
         from terret.journal import Store
 
-        with Store(found.store / "journal.db") as store:
+        with Store(found.store / "journal.db", read_only=True) as store:
             lines = [line for episode in store.episodes() for line in store.lines(episode)]
         return read_journal_jsonl(b"".join(line.rstrip(b"\n") + b"\n" for line in lines)), blobs
     path = found.folder / "journal.jsonl"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from terret.cli._words import SUCCESSES, amount, duration, plural, shorten
 from terret.journal import (
@@ -79,7 +79,7 @@ class Story:
         turn: int = getattr(data, "turn", 0)
         if turn > self.step:
             self.used["steps"] = self.step = turn
-        reader = _READERS.get(type(data))
+        reader = self._READERS.get(type(data))
         told = reader(self, data) if reader else None
         if told is None:
             return None
@@ -185,25 +185,24 @@ class Story:
     def _closed(self, data: EpisodeClosed) -> None:
         self.closed = data
 
-
-_READERS: dict[type, Callable[[Story, Any], Told | None]] = {
-    EpisodeOpened: Story._opened,
-    EpisodeResumed: Story._resumed,
-    Intent: Story._intent,
-    Outcome: Story._outcome,
-    ActionParsed: Story._action,
-    Observed: Story._observed,
-    ActionRejected: Story._rejected,
-    Denied: Story._denied,
-    CheckRan: Story._check,
-    Declared: Story._declared,
-    Intervened: Story._intervened,
-    Faulted: Story._faulted,
-    Stopped: Story._stopped,
-    PatchTaken: Story._patched,
-    Labelled: Story._labelled,
-    EpisodeClosed: Story._closed,
-}
+    _READERS: ClassVar[dict[type, Callable[[Any, Any], Told | None]]] = {
+        EpisodeOpened: _opened,
+        EpisodeResumed: _resumed,
+        Intent: _intent,
+        Outcome: _outcome,
+        ActionParsed: _action,
+        Observed: _observed,
+        ActionRejected: _rejected,
+        Denied: _denied,
+        CheckRan: _check,
+        Declared: _declared,
+        Intervened: _intervened,
+        Faulted: _faulted,
+        Stopped: _stopped,
+        PatchTaken: _patched,
+        Labelled: _labelled,
+        EpisodeClosed: _closed,
+    }
 
 
 def verdict(passed: bool | None) -> str:
