@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -51,17 +52,21 @@ def _following(story: Story) -> Generator[Listener]:
 
     console = Console(stderr=True, highlight=False)
     tail: list[str] = []
+    latest = time.monotonic()
 
     def status() -> Text:
-        text = Text(printable(story.status()), style="bold", no_wrap=True, overflow="ellipsis")
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(printable(story.status(time.monotonic() - latest)), style="bold")
         reply = " ".join("".join(tail).split())[-TAIL:]
         return text if not reply else text.append("\n  " + printable(reply), style="dim")
 
-    with Live(status(), console=console, transient=True, refresh_per_second=8) as live:
+    with Live(get_renderable=status, console=console, transient=True, refresh_per_second=8):
 
         def listen(item: object) -> None:
+            nonlocal latest
             if isinstance(item, Event):
                 entry = story.feed(item)
+                latest = time.monotonic()
                 tail.clear()
                 if entry is not None:
                     console.print(_coloured(entry), soft_wrap=False, no_wrap=True, overflow="ellipsis")
@@ -70,7 +75,6 @@ def _following(story: Story) -> Generator[Listener]:
                 if token:
                     tail.append(token)
                     del tail[:-TAIL]
-            live.update(status())
 
         yield listen
 

@@ -98,8 +98,8 @@ class Story:
             return None
         return max(0.0, self.opened.budget[resource] - self.used[resource])
 
-    def status(self) -> str:
-        """Where the episode stands, on one line."""
+    def status(self, since: float = 0.0) -> str:
+        """Where the episode stands, on one line, ``since`` seconds after the latest event."""
         budget = self.opened.budget if self.opened else {}
         parts = [f"step {self.step}" + (f"/{budget['steps']:.0f}" if "steps" in budget else "")]
         parts.append(self.tool or "waiting for the model")
@@ -107,7 +107,8 @@ class Story:
         left = self.left("tokens")
         parts.append(tokens + (f" ({left:,.0f} left)" if left is not None else ""))
         wall = self.left("wall")
-        parts.append(duration(self.used["wall"]) + (f" ({duration(wall)} left)" if wall is not None else ""))
+        remaining = f" ({duration(max(0.0, wall - since))} left)" if wall is not None else ""
+        parts.append(duration(self.used["wall"] + since) + remaining)
         check = self.last_check
         if check is not None:
             parts.append(f"last check: {check.name} {verdict(check.passed)}")
