@@ -44,11 +44,11 @@ class Validation(msgspec.Struct, frozen=True):
 
 
 class _Outcome(msgspec.Struct):
-    """One evaluation: whether it passed, and the result of each check."""
+    """One evaluation: whether it passed (None: not graded), the result of each check, and why."""
 
-    passed: bool
+    passed: bool | None
     checks: tuple[tuple[str, str, bool | None], ...]
-    fault: str
+    reasons: str
 
 
 def validate(
@@ -65,26 +65,27 @@ def validate(
     ``on_progress`` hears the task and variant about to be evaluated, and how many evaluations of how many are done.
     An error of one task is in its ``detail``; the others go on.
     """
+    from terret.verification import evaluate
+
     variants = [_variants(task) for task in tasks]
-    total = sum(len(of_task) for of_task in variants) * repeats
+    total = sum(map(len, variants)) * repeats
     done = 0
     rows: list[Validation] = []
     for task, of_task in zip(tasks, variants, strict=True):
         started = monotonic()
-        outcomes: dict[str, list[_Outcome]] = {}
+        outcomes: dict[str, list[_Outcome]] = {variant: [] for variant in of_task}
         detail = ""
         try:
             place = folder / task.id.replace("/", "-")
             archive = _archive(task, place / "base")
-            for variant, patch in of_task.items():
-                for repeat in range(repeats):
-                    if on_progress is not None:
-                        on_progress(f"{task.id}: {variant}", done + len(outcomes.get(variant, [])), total)
-                    evaluation = _evaluate(task, archive, patch, place / f"{variant}-{repeat}", tier, allow_none)
-                    outcomes.setdefault(variant, []).append(_outcome(evaluation))
-                done += repeats
+            for number, (variant, repeat) in enumerate((name, count) for name in of_task for count in range(repeats)):
+                if on_progress is not None:
+                    on_progress(f"{task.id}: {variant} {repeat + 1}/{repeats}", done + number, total)
+                evaluation = evaluate(task.task, archive, of_task[variant], place, tier=tier, allow_none=allow_none)
+                outcomes[variant].append(_outcome(evaluation))
         except TerretError as error:
             detail = str(error)
+        done += len(of_task) * repeats
         rows.append(_judge(task.id, outcomes, detail, monotonic() - started))
     return rows
 
@@ -142,24 +143,31 @@ def _archive(task: SuiteTask, folder: Path) -> bytes:
     return Workspace.create(folder, task.task.repository, base_folder=None).archive()
 
 
-def _evaluate(
-    task: SuiteTask, archive: bytes, patch: bytes, folder: Path, tier: Tier | None, allow_none: bool
-) -> Evaluation:
-    from shutil import rmtree
-
-    from terret.verification import evaluate
-
-    rmtree(folder, ignore_errors=True)
-    return evaluate(task.task, archive, patch, folder, tier=tier, allow_none=allow_none)
-
-
 def _outcome(evaluation: Evaluation) -> _Outcome:
+    """The evaluation under the outcome rule; a patch that only passes by weakening the tests does not pass."""
+    from terret.verification import Facts, adjudicate
+
+    facts = Facts(
+        checks=evaluation.checks,
+        patch_files=evaluation.patch_files,
+        applied=evaluation.applied,
+        apply_error=evaluation.apply_error,
+        weakened=evaluation.weakened,
+        boundary=evaluation.boundary,
+        infra=evaluation.infra,
+        empty_patch=evaluation.empty_patch,
+    )
+    verdict = adjudicate(facts)
+    functional, label = verdict.functional_pass, verdict.label
+    passed = None if functional is None else functional and label not in ("failed", "unsafe_invalid")
     results = tuple((check.name, check.type, check.passed) for check in evaluation.checks)
-    counted = [passed for _, kind, passed in results if kind != "lint"]
-    faults = [str(fault) for fault in evaluation.infra]
-    if not evaluation.applied:
-        faults.append(f"the patch does not apply: {evaluation.apply_error}")
-    return _Outcome(evaluation.applied and all(passed is True for passed in counted), results, "; ".join(faults))
+    return _Outcome(passed, results, "; ".join(verdict.reasons))
+
+
+def _agree(outcomes: dict[str, list[_Outcome]]) -> bool | None:
+    """Whether every check gave the same result each time; None when nothing ran twice."""
+    repeated = [seen for seen in outcomes.values() if len(seen) > 1]
+    return all(len({outcome.checks for outcome in seen}) == 1 for seen in repeated) if repeated else None
 
 
 def _judge(name: str, outcomes: dict[str, list[_Outcome]], detail: str, seconds: float) -> Validation:
@@ -171,16 +179,17 @@ def _judge(name: str, outcomes: dict[str, list[_Outcome]], detail: str, seconds:
         "buggy_fails": all_are("buggy", False),
         "noop_fails": all_are("noop", False),
         "reference_passes": all_are("reference", True),
-        "repeats_agree": all(len({o.checks for o in seen}) == 1 for seen in outcomes.values()) if outcomes else None,
+        "repeats_agree": _agree(outcomes),
     }
     buggy = outcomes.get("buggy", [])
     exposed = any(kind == "check" and passed is False for o in buggy for _, kind, passed in o.checks) if buggy else None
-    faults = {outcome.fault for seen in outcomes.values() for outcome in seen if outcome.fault}
-    broken = [condition for condition, holds in held.items() if holds is False]
-    return Validation(
-        name,
-        **held,
-        exposed=exposed,
-        seconds=round(seconds, 2),
-        detail="; ".join([*(part for part in (detail,) if part), *broken, *sorted(faults)]),
-    )
+    broken = [f"{condition} does not hold" for condition, holds in held.items() if holds is False]
+    wanted = {"reference": True, "buggy": False, "noop": False}
+    odd = {
+        f"{variant}: {outcome.reasons}"
+        for variant, seen in outcomes.items()
+        for outcome in seen
+        if outcome.passed is not wanted[variant]
+    }
+    parts = [*([detail] if detail else []), *broken, *sorted(odd)]
+    return Validation(name, **held, exposed=exposed, seconds=round(seconds, 2), detail="; ".join(parts))
