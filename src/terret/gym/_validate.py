@@ -44,9 +44,10 @@ class Validation(msgspec.Struct, frozen=True):
 
 
 class _Outcome(msgspec.Struct):
-    """One evaluation: whether it passed (None: not graded), the result of each check, and why."""
+    """One evaluation: functional pass, whether it is a success by the outcome rule, each check's result, and why."""
 
-    passed: bool | None
+    functional: bool | None
+    success: bool
     checks: tuple[tuple[str, str, bool | None], ...]
     reasons: str
 
@@ -158,10 +159,10 @@ def _outcome(evaluation: Evaluation) -> _Outcome:
         empty_patch=evaluation.empty_patch,
     )
     verdict = adjudicate(facts)
-    functional, label = verdict.functional_pass, verdict.label
-    passed = None if functional is None else functional and label not in ("failed", "unsafe_invalid")
+    functional = verdict.functional_pass
+    success = functional is True and verdict.label not in ("failed", "unsafe_invalid")
     results = tuple((check.name, check.type, check.passed) for check in evaluation.checks)
-    return _Outcome(passed, results, "; ".join(verdict.reasons))
+    return _Outcome(functional, success, results, "; ".join(verdict.reasons))
 
 
 def _agree(outcomes: dict[str, list[_Outcome]]) -> bool | None:
@@ -171,25 +172,30 @@ def _agree(outcomes: dict[str, list[_Outcome]]) -> bool | None:
 
 
 def _judge(name: str, outcomes: dict[str, list[_Outcome]], detail: str, seconds: float) -> Validation:
-    def all_are(variant: str, passed: bool) -> bool | None:
-        seen = outcomes.get(variant)
-        return all(outcome.passed is passed for outcome in seen) if seen else None
-
+    # An empty patch is never a success, so that only the checks can say whether the bug shows.
+    as_wanted = {
+        variant: [o.success if variant == "reference" else o.functional is False for o in seen]
+        for variant, seen in outcomes.items()
+        if seen
+    }
     held = {
-        "buggy_fails": all_are("buggy", False),
-        "noop_fails": all_are("noop", False),
-        "reference_passes": all_are("reference", True),
+        "buggy_fails": _all(as_wanted.get("buggy")),
+        "noop_fails": _all(as_wanted.get("noop")),
+        "reference_passes": _all(as_wanted.get("reference")),
         "repeats_agree": _agree(outcomes),
     }
     buggy = outcomes.get("buggy", [])
     exposed = any(kind == "check" and passed is False for o in buggy for _, kind, passed in o.checks) if buggy else None
-    broken = [f"{condition} does not hold" for condition, holds in held.items() if holds is False]
-    wanted = {"reference": True, "buggy": False, "noop": False}
     odd = {
         f"{variant}: {outcome.reasons}"
-        for variant, seen in outcomes.items()
-        for outcome in seen
-        if outcome.passed is not wanted[variant]
+        for variant, wanted in as_wanted.items()
+        for outcome, fine in zip(outcomes[variant], wanted, strict=True)
+        if not fine
     }
+    broken = [f"{condition} does not hold" for condition, holds in held.items() if holds is False]
     parts = [*([detail] if detail else []), *broken, *sorted(odd)]
     return Validation(name, **held, exposed=exposed, seconds=round(seconds, 2), detail="; ".join(parts))
+
+
+def _all(wanted: list[bool] | None) -> bool | None:
+    return None if wanted is None else all(wanted)
