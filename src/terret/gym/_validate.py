@@ -194,7 +194,9 @@ def _judge(name: str, outcomes: dict[str, list[_Outcome]], detail: str, seconds:
     }
     broken = [f"{condition} does not hold" for condition, holds in held.items() if holds is False]
     parts = [*([detail] if detail else []), *broken, *sorted(odd)]
-    return Validation(name, **held, exposed=exposed, seconds=round(seconds, 2), detail="; ".join(parts))
+    return Validation(
+        name, **held, exposed=exposed, seconds=round(seconds, 2), detail=" ".join("; ".join(parts).split("\n"))
+    )
 
 
 def _all(wanted: list[bool] | None) -> bool | None:
