@@ -1,0 +1,5 @@
+"""Settings of the relay."""
+
+from relay.loader import SettingsError, load_settings
+
+__all__ = ["SettingsError", "load_settings"]

@@ -1,0 +1,5 @@
+import sys
+
+from slots.cli import main
+
+sys.exit(main())

@@ -1,0 +1,5 @@
+import sys
+
+from timelog.cli import main
+
+sys.exit(main())
