@@ -31,7 +31,7 @@ MIGRATIONS: dict[str, Migration] = {}
 """Migrations by the kind they start from; every kind ever written is here or in :data:`KINDS`."""
 
 
-class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """An event whose payload is still the stored bytes."""
 
     seq: int

@@ -15,7 +15,7 @@ INLINE_LIMIT = 2048
 """Characters kept inside an event; anything longer becomes a content-addressed blob."""
 
 
-class Text(msgspec.Struct, frozen=True, omit_defaults=True):
+class Text(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A text that lives in the event (``inline``) or in a blob.
 
     ``size`` counts UTF-8 bytes of the whole text. ``head`` is the first line of a blob, for readers.
@@ -27,7 +27,7 @@ class Text(msgspec.Struct, frozen=True, omit_defaults=True):
     head: str | None = None
 
 
-class Data(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=True):
+class Data(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=True, gc=False):
     """Base of every event payload."""
 
 
@@ -328,7 +328,7 @@ EventData = (
 """Every payload an event can carry."""
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One link of an episode's chain.
 
     ``seq`` counts from 0; ``ts`` is Unix time in seconds; ``pid`` the agent process (0 is the episode itself);

@@ -58,8 +58,10 @@ _SOURCES: dict[str, tuple[type[Data], ...]] = {
     "records/permission.jsonl": (e.Intent, e.Denied),
     "patch.diff": (e.PatchTaken,),
     "verification.json": (e.EpisodeOpened, e.CheckRan, e.Evaluated, e.Labelled),
-    "report.md": tuple(
-        kind for kind in e.EventData.__args__ if kind not in (e.MemoryReferenced, e.StateUpdated, e.Attributed)
+    "report.md": (
+        *(e.EpisodeOpened, e.EpisodeResumed, *_EFFECTS, e.Denied, e.ActionParsed, e.ActionRejected, e.Observed),
+        *(e.Intervened, e.EntropyFound, e.CheckRan, e.Declared, e.Stopped, e.Faulted, e.PatchTaken, e.Labelled),
+        e.EpisodeClosed,
     ),
 }
 

@@ -182,10 +182,10 @@ def _evidence(requirement: Row, checks: Sequence[CheckRan]) -> Row:
         for check in checks
         if identity in check.covers
     ]
-    final = [item for item in evidence if item["phase"] == "evaluator"]
+    final = {item["result"] for item in evidence if item["phase"] == "evaluator"}
     return {
         "id": identity,
         "text": requirement.get("text", ""),
         "checks": evidence,
-        "met": all(item["result"] == "passed" for item in final) if final else None,
+        "met": False if "failed" in final else True if final == {"passed"} else None,
     }

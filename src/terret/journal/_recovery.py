@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -87,19 +88,22 @@ def examine(rows: Sequence[Row], anchors: Sequence[Anchor], episode: str, public
 def log_layout(path: Path) -> tuple[int, int]:
     """Bytes a write-ahead log's current generation takes in the file, and bytes of one frame; zeros without a log."""
     try:
-        content = path.read_bytes()
+        handle = os.open(path, os.O_RDONLY)
     except OSError:
         return 0, 0
-    if len(content) < _LOG_HEADER:
-        return len(content), 0
-    frame = _FRAME_HEADER + int.from_bytes(content[8:12], "big")
-    salts = content[16:24]
-    used = 0
-    for start in range(_LOG_HEADER, len(content), frame):
-        if content[start + 8 : start + 16] != salts:
-            break
-        used = min(start + frame, len(content)) - _LOG_HEADER
-    return used, frame
+    try:
+        size = os.fstat(handle).st_size
+        head = os.pread(handle, _LOG_HEADER, 0)
+        if size <= _LOG_HEADER:
+            return 0, 0
+        frame = _FRAME_HEADER + int.from_bytes(head[8:12], "big")
+        start = _LOG_HEADER
+        # Frames of an earlier generation carry other salts and are not part of the log any more.
+        while start < size and os.pread(handle, 8, start + 8) == head[16:24]:
+            start += frame
+        return min(start, size) - _LOG_HEADER, frame
+    finally:
+        os.close(handle)
 
 
 def _sound_prefix(rows: Sequence[Row], episode: str) -> tuple[list[Envelope], int | None, str]:

@@ -93,7 +93,7 @@ def _timeline(events: Sequence[Event]) -> list[str]:
         if at is not None and at != turn:
             turn = at
             lines += [*([""] if lines[-1] else []), f"Turn {turn}", ""]
-        lines.append(f"- {event.ts - began - gaps:.1f} s {told}")
+        lines.append(f"- {max(0.0, event.ts - began - gaps):.1f} s {told}")
     return lines if len(lines) > 2 else []
 
 

@@ -31,8 +31,12 @@ COMMIT;
 
 _SHIFT = 32
 """A row's id is ``episode number << 32 | seq``: one B-tree, appended to at its end."""
+_LAST = (1 << _SHIFT) - 1
 
-_CHECKPOINT_PAGES = 2000
+_CHECKPOINT_PAGES = 16_384
+"""64 MB of log; a checkpoint syncs, which costs more than a thousand commits, and closing makes one anyway."""
+
+_RESTORE = "restore it from a copy; it was not changed"
 _SYNCHRONOUS = {"normal": "NORMAL", "full": "FULL"}
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 
@@ -56,16 +60,17 @@ class Store:
     def __init__(self, path: Path, durability: Durability = "normal", *, read_only: bool = False) -> None:
         self.path = path
         self._numbers: dict[str, int] = {}
+        blame = _read_error if read_only or path.exists() else _write_error
         uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rwc'}"
         try:
             self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
         except sqlite3.Error as error:
-            raise _read_error(error, path) from None
+            raise blame(error, path) from None
         try:
             self._prepare(durability, read_only)
         except sqlite3.Error as error:
             self._db.close()
-            raise _read_error(error, path) from None
+            raise blame(error, path) from None
         except JournalError:
             self._db.close()
             raise
@@ -127,7 +132,7 @@ class Store:
             JournalWriteFailed: The file cannot be written; nothing was.
         """
         base = self._number(episode) << _SHIFT
-        span = (base | first, base | ((1 << _SHIFT) - 1))
+        span = (base | first, base | _LAST)
         copy = "INSERT INTO set_aside SELECT ?, ?, id, line FROM event WHERE id BETWEEN ? AND ?"
         self._transact(
             [(copy, [(now, reason, *span)]), ("DELETE FROM event WHERE id BETWEEN ? AND ?", [span])],
@@ -147,8 +152,15 @@ class Store:
         if number is None:
             return []
         base = number << _SHIFT
-        found = self._rows("SELECT id, line FROM event WHERE id BETWEEN ? AND ? ORDER BY id", base, after + 1)
-        return [(int(key) & ((1 << _SHIFT) - 1), bytes(line)) for key, line in found]
+        rows: list[Row] = []
+        try:
+            query = "SELECT id, line FROM event WHERE id BETWEEN ? AND ? ORDER BY id"
+            for key, line in self._db.execute(query, (base | after + 1, base | _LAST)):
+                rows.append((key & _LAST, bytes(line)))
+        except (sqlite3.Error, TypeError, ValueError) as error:
+            where = f"{self.path}, event {after + 1 + len(rows)}"
+            raise JournalCorrupt(f"the journal file is damaged: {error}", where=where, hint=_RESTORE) from None
+        return rows
 
     def anchors(self, episode: str) -> list[Anchor]:
         """The episode's anchors, in order; raises what :meth:`lines` raises."""
@@ -157,8 +169,8 @@ class Store:
             return []
         query = "SELECT id, hash, signature FROM anchor WHERE id BETWEEN ? AND ? ORDER BY id"
         return [
-            Anchor(seq=int(key) & ((1 << _SHIFT) - 1), hash=str(digest), signature=str(signature))
-            for key, digest, signature in self._rows(query, number << _SHIFT, 0)
+            Anchor(seq=int(key) & _LAST, hash=str(digest), signature=str(signature))
+            for key, digest, signature in self._select(query, number << _SHIFT, number << _SHIFT | _LAST)
         ]
 
     def episodes(self) -> list[str]:
@@ -208,9 +220,6 @@ class Store:
     def _value(self, query: str) -> Any:
         return self._db.execute(query).fetchone()[0]
 
-    def _rows(self, query: str, base: int, first: int) -> list[tuple[Any, ...]]:
-        return self._select(query, base | first, base | ((1 << _SHIFT) - 1))
-
     def _select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(query, values).fetchall()
@@ -236,9 +245,7 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 def _read_error(error: sqlite3.Error, path: Path) -> JournalError:
     if _is_damage(error):
-        return JournalCorrupt(
-            f"the journal file is damaged: {error}", where=str(path), hint="restore it from a copy; it was not changed"
-        )
+        return JournalCorrupt(f"the journal file is damaged: {error}", where=str(path), hint=_RESTORE)
     return JournalError(f"the journal file cannot be read: {error}", where=str(path))
 
 

@@ -127,7 +127,8 @@ def context_trace(events: Sequence[Event]) -> list[Row]:
 
 def verification_trace(events: Sequence[Event]) -> list[Row]:
     """Every check of both phases with its result."""
-    return [{**row, "method": row.pop("command"), "result": result(row["passed"])} for row in rows_of(events, CheckRan)]
+    rows = rows_of(events, CheckRan)
+    return [{"method": row.pop("command"), "result": result(row["passed"]), **row} for row in rows]
 
 
 def attribution_trace(events: Sequence[Event]) -> list[Row]:
@@ -170,9 +171,9 @@ def usage_totals(events: Sequence[Event]) -> dict[str, float]:
     count = {kind: sum(isinstance(event.data, kind) for event in events) for kind in _COUNTED}
     return {
         "model_calls": len(models),
-        "input_tokens": _total(models, "input"),
-        "output_tokens": _total(models, "output"),
-        "cached_tokens": _total(models, "cached"),
+        "input_tokens": round(_total(models, "input")),
+        "output_tokens": round(_total(models, "output")),
+        "cached_tokens": round(_total(models, "cached")),
         "cost": _total(models, "cost"),
         "model_s": round(sum(outcome.duration_ms for outcome in models) / 1000, 3),
         "effects": len(tools),
