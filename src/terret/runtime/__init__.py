@@ -7,10 +7,21 @@ from terret.runtime._api import environment_scrubber, episode_id, resume, run, v
 from terret.runtime._budget import Ledger
 from terret.runtime._episode import IMAGES, Episode, finished_episode, resume_episode, run_episode, unknown_effects
 from terret.runtime._kernel import Kernel
-from terret.runtime._levels import LEVELS, TOOLS, VISIBILITY, Level, allowed_tools, is_visible, visible_artifacts
+from terret.runtime._levels import (
+    LEVELS,
+    TOOLS,
+    VISIBILITY,
+    Level,
+    allowed_tools,
+    is_visible,
+    parse_level,
+    visible_artifacts,
+)
 from terret.runtime._loop import run_loop
 from terret.runtime._recorder import Listener, Recorder
+from terret.runtime._splice import NotSpliceable, meaning, splice
 from terret.runtime._stop import STOP_REASONS, Stop, StopReason, Suspended
+from terret.runtime._stuck import Repetition
 from terret.runtime._transcript import Transcript
 from terret.runtime._verify import VerifyReport, VerifyStep, verify_package
 
@@ -27,8 +38,10 @@ __all__ = [
     "Ledger",
     "Level",
     "Listener",
+    "NotSpliceable",
     "Question",
     "Recorder",
+    "Repetition",
     "Stop",
     "StopReason",
     "Suspended",
@@ -40,11 +53,14 @@ __all__ = [
     "episode_id",
     "finished_episode",
     "is_visible",
+    "meaning",
+    "parse_level",
     "resume",
     "resume_episode",
     "run",
     "run_episode",
     "run_loop",
+    "splice",
     "unknown_effects",
     "verify",
     "verify_package",
