@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import secrets
 import threading
 from pathlib import Path
@@ -12,6 +14,7 @@ import msgspec
 from terret.errors import MissingExtra, ModelUnavailable
 
 _CACHE_MIB = 1024
+_WAIT_POLICY = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 
 
 class EngineKey(msgspec.Struct, frozen=True):
@@ -66,12 +69,24 @@ def release(engine: Engine) -> None:
             engine.stop()
 
 
-def _start(key: EngineKey, api_key: str) -> Any:
+def _library() -> Any:
+    # OpenMP reads its wait policy when it is loaded. Threads that spin at a barrier while another program holds the
+    # core of the one they wait for are tens of times slower than threads that sleep.
+    chosen = _WAIT_POLICY.keys() & os.environ.keys()
+    if not chosen:
+        os.environ.update(_WAIT_POLICY)
     try:
-        import xllamacpp
+        return importlib.import_module("xllamacpp")
     except ImportError:
         raise MissingExtra("local models need xllamacpp", hint="pip install 'terret[local]'") from None
-    library: Any = xllamacpp
+    finally:
+        if not chosen:
+            for name in _WAIT_POLICY:
+                os.environ.pop(name, None)
+
+
+def _start(key: EngineKey, api_key: str) -> Any:
+    library = _library()
     params: Any = library.CommonParams()
     params.model.path = key.path
     params.model_alias = {Path(key.path).name}

@@ -144,7 +144,7 @@ class LocalModel:
             raise ModelUnavailable(f"llama.cpp did not answer: {reason}", value=self._identity.spec) from None
 
 
-class _Timings(msgspec.Struct):
+class _Timings(msgspec.Struct, frozen=True):
     cache_n: int = 0
 
 

@@ -97,7 +97,7 @@ class _Step(msgspec.Struct, forbid_unknown_fields=True):
     message: str = "injected by the script"
 
 
-class _About(msgspec.Struct, forbid_unknown_fields=True):
+class _About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "scripted"
     context: int = 8192
     dialect: str = "json"
