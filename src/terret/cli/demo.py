@@ -41,7 +41,7 @@ def command(out: Output, model: str, folder: Path, level: str, no_sandbox: bool)
     from terret.task import load_task, resolve
 
     file = _lay_out(folder)
-    spec = f"scripted:{file.parent / 'scripted.yaml'}" if model == "scripted" else model
+    spec = f"scripted:{file.parent.resolve() / 'scripted.yaml'}" if model == "scripted" else model
     out.note(f"task: {shown(file)}   model: {model}   level: {level.upper()}")
     task = resolve(load_task(file), file)
     episode = launch(out, task, file.parent, spec, folder, level=level, no_sandbox=no_sandbox)

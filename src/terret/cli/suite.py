@@ -14,6 +14,7 @@ from terret.cli._options import agent_options, isolation, machine_options, sampl
 from terret.cli._output import Output, output_options, table
 from terret.cli._table import COMMANDS
 from terret.cli._words import duration, plural
+from terret.errors import ConfigError
 
 if TYPE_CHECKING:
     from terret.gym import Row, SuiteTask
@@ -132,7 +133,7 @@ def run_suite(
         try:
             return await run_suite(tasks, run_one=runner, jobs=jobs, on_row=told, out=folder)
         finally:
-            await runner.model.aclose()
+            await runner.aclose()
 
     try:
         rows = asyncio.run(everything())
@@ -145,7 +146,7 @@ def run_suite(
 
 
 class _Runner:
-    """Runs one task of a suite as an episode; all tasks share the model."""
+    """Runs one task of a suite as an episode; all tasks share the model, unless it is ``scripted``."""
 
     def __init__(
         self,
@@ -168,7 +169,7 @@ class _Runner:
         from terret.runtime import environment_scrubber
 
         chosen, allow_none = isolation(tier, no_sandbox)
-        self.model: Model = connect(model)
+        self._shared: Model | None = None if model == "scripted" else connect(model)
         self._folder = folder
         self._budgets = budgets
         self._options: dict[str, Any] = {
@@ -189,9 +190,26 @@ class _Runner:
 
         package = self._folder / episode_id(task.id.replace("/", "-"))
         run: Callable[..., Awaitable[Episode]] = run_episode
+        model = self._shared or _scripted(task)
         began = time.monotonic()
-        episode = await run(with_budget(task.task, self._budgets), model=self.model, folder=package, **self._options)
+        episode = await run(with_budget(task.task, self._budgets), model=model, folder=package, **self._options)
         return _row(task, episode, time.monotonic() - began)
+
+    async def aclose(self) -> None:
+        """Close the shared model."""
+        if self._shared is not None:
+            await self._shared.aclose()
+
+
+def _scripted(task: SuiteTask) -> Model:
+    """The scripted solution that lies beside the task's repository."""
+    from terret.models import connect
+
+    repository = task.task.repository.path
+    script = Path(repository).parent / "scripted.yaml" if repository else None
+    if script is None or not script.is_file():
+        raise ConfigError("the task has no scripted solution", value=task.id, hint="give a model with --model")
+    return connect(f"scripted:{script}")
 
 
 def _row(task: SuiteTask, episode: Episode, seconds: float) -> Row:
