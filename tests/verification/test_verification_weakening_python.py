@@ -20,7 +20,7 @@ def findings(before: dict[str, str], after: dict[str, str], **more: object) -> l
         if before.get(path) != after.get(path)
     ]
 
-    def content(files: dict[str, str]):  # noqa: ANN202
+    def content(files: dict[str, str]):
         return lambda path: files[path].encode() if path in files else None
 
     return find_weakening(content(before), content(after), changes, **more)  # type: ignore[arg-type]
@@ -83,6 +83,9 @@ WEAKER = [
     ("input", body("assert f('') == 2"), body("assert f('x') == 2"), "input_changed"),
     ("input variable", body("r = f('')", "assert r == 2"), body("r = f('x')", "assert r == 2"), "input_changed"),
     ("self compare", body("assert f(1) == 2"), body("assert f(1) == f(1)"), "expected_changed"),
+    ("script", "assert f(1) == 2\n", "assert f(1)\n", "assertion_weakened"),
+    ("script emptied", "assert f(1) == 2\n", "f(1)\n", "test_removed"),
+    ("script exit", "assert f(1) == 2\n", "raise SystemExit\nassert f(1) == 2\n", "assertion_unreachable"),
     ("conjunct", body("assert f(1) == 2 and g(1) == 3"), body("assert f(1) == 2"), "assertion_removed"),
     ("upper bound", body("assert f(1) < 5"), body("assert f(1) < 50"), "bound_loosened"),
     ("lower bound", body("assert f(1) >= 5"), body("assert f(1) >= 1"), "bound_loosened"),
@@ -215,7 +218,7 @@ WEAKER = [
         "wrapped",
         body("assert f(1) == 2"),
         HEAD + "if False:\n    def test_a():\n        assert f(1) == 2\n",
-        "test_removed",
+        "assertion_unreachable",
     ),
     (
         "shadowed",
@@ -247,7 +250,8 @@ WEAKER = [
         "case skipped",
         HEAD + "@pytest.mark.parametrize('x', [1, 2])\ndef test_a(x):\n    assert f(x) == 2\n",
         HEAD
-        + "@pytest.mark.parametrize('x', [1, pytest.param(2, marks=pytest.mark.xfail)])\ndef test_a(x):\n    assert f(x) == 2\n",
+        + "@pytest.mark.parametrize('x', [1, pytest.param(2, marks=pytest.mark.xfail)])\n"
+        + "def test_a(x):\n    assert f(x) == 2\n",
         "skip_added",
     ),
     (
@@ -381,6 +385,8 @@ SILENT = [
     ("extracted", body("assert f(1) == 2"), body("want = 2", "got = f(1)", "assert got == want")),
     ("swapped sides", body("assert 2 == f(1)"), body("assert f(1) == 2")),
     ("reordered", body("assert f(1) == 2", "assert g(1) == 3"), body("assert g(1) == 3", "assert f(1) == 2")),
+    ("script", "x = f(1)\nassert x == 2\n", "assert f(1) == 2\nassert f(2) == 3\n"),
+    ("identity", body("assert f(1) == g(1)"), body("assert g(1) is f(1)")),
     ("split", body("assert f(1) == 2 and g(1) == 3"), body("assert f(1) == 2", "assert g(1) == 3")),
     ("unskipped", HEAD + "\n@pytest.mark.skip" + body("assert f(1) == 2")[len(HEAD) :], body("assert f(1) == 2")),
     ("from unittest", CASE.format("self.assertEqual(f(1), 2)"), CASE.format("assert f(1) == 2")),
@@ -431,6 +437,24 @@ def test_a_moved_test_is_silent_and_a_deleted_one_is_not() -> None:
     assert findings({"tests/test_a.py": test}, {"tests/unit/test_b.py": test}) == []
     found = findings({"tests/test_a.py": test}, {"tests/unit/test_b.py": body("assert f(1)")})
     assert [item.rule for item in found] == ["test_file_deleted"]
+
+
+def test_what_is_only_worth_a_look() -> None:
+    def severities(before: str, after: str) -> set[tuple[str, str]]:
+        return {(item.rule, item.severity) for item in findings({"test_a.py": before}, {"test_a.py": after})}
+
+    assert severities(body("assert f(1) == 2"), body("assert app.f(1) == 2")) == {("subject_changed", "note")}
+    assert severities(body("assert f(a=1) == 2"), body("assert f(b=1) == 2")) == {("subject_changed", "note")}
+    old, new, off = (
+        HEAD + f"\n@pytest.mark.skipif({condition}, reason='x')" + body("assert f(1) == 2")[len(HEAD) :]
+        for condition in ("not PY310", "not NEW_NAME", "True")
+    )
+    assert severities(old, new) == {("skip_condition_changed", "note")}
+    assert severities(old, off) == {("skip_added", "unsafe")}
+    merged = (
+        HEAD + "@pytest.mark.parametrize(('x', 'y'), [(1, 2), (3, 4)])\ndef test_all(x, y):\n    assert f(x) == y\n"
+    )
+    assert severities(body("assert f(1) == 2"), merged) == {("test_merged", "note")}
 
 
 def test_source_files_may_assert_what_they_like() -> None:

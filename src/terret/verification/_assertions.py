@@ -13,7 +13,7 @@ RANK: dict[State, int] = {"live": 2, "conditional": 1, "dead": 0}
 
 _COMPARE: dict[type[ast.cmpop], tuple[str, int]] = {
     ast.Eq: ("==", 5),
-    ast.Is: ("is", 5),
+    ast.Is: ("==", 5),
     ast.NotEq: ("!=", 2),
     ast.IsNot: ("is not", 1),
     ast.Lt: ("<", 3),
@@ -32,7 +32,7 @@ _UNITTEST: dict[str, tuple[str, int]] = {
     "assertSetEqual": ("==", 5),
     "assertSequenceEqual": ("==", 5),
     "assertMultiLineEqual": ("==", 5),
-    "assertIs": ("is", 5),
+    "assertIs": ("==", 5),
     "assertCountEqual": ("count", 4),
     "assertNotEqual": ("!=", 2),
     "assertIsNot": ("is not", 1),
@@ -61,8 +61,18 @@ class Assertion(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What makes two assertions the same."""
+        """What makes two assertions the same; the sides of an equation may change places."""
+        if self.op in ("==", "!=") and self.expected < self.subject:
+            return self.op, self.expected, self.subject, self.extra
         return self.op, self.subject, self.expected, self.extra
+
+    def literals(self) -> frozenset[str]:
+        """The constants of the subject: the input of what is tested."""
+        try:
+            nodes = ast.walk(ast.parse(self.subject))
+        except SyntaxError:
+            return frozenset({self.subject})
+        return frozenset(repr(node.value) for node in nodes if isinstance(node, ast.Constant))
 
     def __str__(self) -> str:
         """As a line of code, cut at 100 characters."""
@@ -96,7 +106,7 @@ def of_call(node: ast.Call, helpers: frozenset[str]) -> list[Assertion]:
     if bare == "assertFalse" and args:
         return of_test(ast.UnaryOp(ast.Not(), args[0]))
     if bare == "assertIsNone" and args:
-        return [Assertion("is", ast.unparse(args[0]), "None", "", 5)]
+        return [Assertion("==", ast.unparse(args[0]), "None", "", 5)]
     if bare == "assertIsNotNone" and args:
         return [Assertion("is not", ast.unparse(args[0]), "None", "", 1)]
     if bare in _UNITTEST and len(args) >= 2:
@@ -181,10 +191,10 @@ def _comparison(node: ast.Compare) -> Assertion:
 
 
 def _binary(op: str, strength: int, left: ast.expr, right: ast.expr) -> Assertion:
-    swapped = {"==": "==", "is": "is", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+    swapped = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
     if op in swapped and _is_literal(left) and not _is_literal(right):
         op, left, right = swapped[op], right, left
-    if op in ("==", "is", "!=") and _is_literal(left) and _is_literal(right):
+    if op in ("==", "!=") and _is_literal(left) and _is_literal(right):
         return Assertion("constant", ast.unparse(left), "", "", 0)
     if op == "in" and isinstance(right, ast.Call | ast.Name | ast.Attribute) and _is_literal(left):
         left, right = right, left

@@ -89,7 +89,7 @@ class _Evaluator:
 
     def run(self, archive: bytes, patch: bytes, tier: Tier | None, allow_none: bool) -> Evaluation:
         from terret.errors import SandboxUnavailable
-        from terret.sandbox import Sandbox, Workspace
+        from terret.sandbox import FileRefused, Sandbox, Workspace
 
         self.boundary = forbidden(patch)
         error, infra = "", list[dict[str, Any]]()
@@ -115,6 +115,8 @@ class _Evaluator:
             raise
         except InfrastructureError as fault:
             infra.append({"part": "sandbox", "code": fault.code, "message": str(fault)})
+        except FileRefused as fault:
+            infra.append({"part": "sandbox", "code": "E_SANDBOX", "message": f"{fault.path}: {fault.reason}"})
         except OSError as fault:
             infra.append({"part": "sandbox", "code": "E_SANDBOX", "message": f"{fault.strerror or fault}"})
         return Evaluation(

@@ -31,7 +31,7 @@ _HOOKS = frozenset(
     }
 )
 _SELECTING = re.compile(r"skip|xfail|deselect|items\s*(?:\[|\.(?:clear|remove|pop)|=)|outcome")
-_EXITS = frozenset({"sys.exit", "exit", "quit", "SystemExit", "os._exit", "_exit", "pytest.exit"})
+_EXITS = frozenset({"sys.exit", "exit", "quit", "SystemExit", "pytest.exit"})
 _SKIPS = frozenset({"pytest.skip", "pytest.xfail", "skip", "xfail"})
 _FRAMEWORK = re.compile(r"(?:_?pytest|pluggy|unittest)\b.*|.*\bTestCase\b.*|builtins\b.*|sys\.modules\b.*")
 _ASSERTING = re.compile(r".*\.(?:assert\w*|fail|failureException|raises|main|run\w*|exit\w*)")

@@ -24,7 +24,8 @@ def entries(patch: bytes) -> Iterator[PatchEntry]:
     """The files a git patch touches, both names of a rename."""
     lines = patch.decode("utf-8", "surrogateescape").split("\n")
     heads = [at for at, line in enumerate(lines) if line.startswith("diff --git ")]
-    for begin, end in zip(heads, [*heads[1:], len(lines)], strict=True):
+    for index, begin in enumerate(heads):
+        end = heads[index + 1] if index + 1 < len(heads) else len(lines)
         names = set(_names(lines[begin][11:]))
         mode = None
         for line in lines[begin + 1 : end]:

@@ -25,6 +25,11 @@ from terret.verification._assertions import (
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 N = TypeVar("N", bound=ast.AST)
 _INLINE_DEPTH = 4
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+_NO_ARGUMENTS = ast.arguments([], [], None, [], [], None, [])
+MODULE = "<module>"
+"""The name under which the assertions outside every function are kept."""
+
 _SKIPS = ("skip", "skipif", "skipIf", "skipUnless", "skipTest", "xfail", "expectedFailure", "importorskip", "exit")
 
 
@@ -90,6 +95,11 @@ class _Reader:
 
     def read(self) -> PythonFile:
         self._scope(self.tree.body, "", Counter())
+        loose = [node for node in self.tree.body if not isinstance(node, _DEFINITIONS)]
+        whole = ast.FunctionDef(MODULE, _NO_ARGUMENTS, loose or [ast.Pass()], [])
+        module = _Body(whole, self.constants, self.helpers).read(MODULE)
+        if module.assertions:
+            self.file.tests[MODULE] = module
         imported: set[str] = set()
         defined: set[str] = set()
         for node in self.tree.body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -13,6 +14,7 @@ Read = Mapping[str, tuple[bytes | None, bytes | None]]
 """Path to content before and after."""
 
 _HARMLESS = ("pytest.", "mock.", "unittest.", "patch", "given", "settings", "example", "parameterized", "freeze_time")
+_CONSTANT_SKIP = re.compile(r"skip(?:if|If|Unless)\(\s*(?:condition\s*=\s*)?(?:not\s+)?(?:True|False|\d|['\"])")
 _ORDER = {"<": 1, "<=": 1, ">": -1, ">=": -1}
 
 
@@ -72,8 +74,7 @@ def _file(path: str, old: PythonFile, new: PythonFile, added: list[PythonTest]) 
 def compare(path: str, old: PythonTest, new: PythonTest) -> Iterator[Finding]:
     """What became weaker in one test."""
     name = new.name if new.name == old.name else f"{old.name}, now {new.name}"
-    for text in new.skips - old.skips:
-        yield Finding("skip_added", path, f"{name}: {text}")
+    yield from _skips(path, name, old.skips, new.skips)
     if new.exits > old.exits:
         yield Finding("early_return", path, f"{name} returns before its end")
     yield from _cases(path, name, old.cases, new.cases)
@@ -81,6 +82,17 @@ def compare(path: str, old: PythonTest, new: PythonTest) -> Iterator[Finding]:
         if not text.startswith(_HARMLESS) and "parametrize" not in text and text not in new.skips:
             yield Finding("decorator_added", path, f"{name}: @{text}", "note")
     yield from _assertions(path, name, old.assertions, new.assertions)
+
+
+def _skips(path: str, name: str, old: Counter[str], new: Counter[str]) -> Iterator[Finding]:
+    """New reasons to skip; a reworded condition in the place of an old one is only worth a look."""
+    reworded = sum("skipif" in text.lower() for text in old - new)
+    for text in new - old:
+        if reworded > 0 and "skipif" in text.lower() and not _CONSTANT_SKIP.search(text):
+            reworded -= 1
+            yield Finding("skip_condition_changed", path, f"{name}: {text}", "note")
+        else:
+            yield Finding("skip_added", path, f"{name}: {text}")
 
 
 def _cases(path: str, name: str, old: Counter[str], new: Counter[str]) -> Iterator[Finding]:
@@ -122,17 +134,15 @@ def _assertions(path: str, name: str, old: list[Assertion], new: list[Assertion]
 
 def _counterpart(wanted: Assertion, left: list[Assertion]) -> Assertion | None:
     """The assertion that most likely replaces ``wanted``."""
-    for test in (
-        lambda item: item.subject == wanted.subject and item.op == wanted.op,
-        lambda item: item.subject == wanted.subject,
-        lambda item: bool(wanted.subject) and (wanted.subject in item.subject or item.subject in wanted.subject),
-        lambda item: (item.op, item.expected) == (wanted.op, wanted.expected),
-        lambda item: True,
-    ):
-        for item in left:
-            if test(item):
-                return item
-    return None
+
+    def nearness(item: Assertion) -> int:
+        if item.subject == wanted.subject:
+            return 4 if item.op == wanted.op else 3
+        if wanted.subject and (wanted.subject in item.subject or item.subject in wanted.subject):
+            return 2
+        return 1 if (item.op, item.expected) == (wanted.op, wanted.expected) else 0
+
+    return max(left, key=nearness, default=None)
 
 
 def _judge(path: str, name: str, old: Assertion, new: Assertion) -> Iterator[Finding]:
@@ -148,7 +158,7 @@ def _judge(path: str, name: str, old: Assertion, new: Assertion) -> Iterator[Fin
             yield Finding(rule, path, change)
     elif (old.op, old.expected, old.extra) != (new.op, new.expected, new.extra):
         yield Finding("assertion_replaced", path, change)
-    elif old.subject.partition("(")[0] == new.subject.partition("(")[0] and old.op != "raises":
+    elif old.literals() - new.literals():
         yield Finding("input_changed", path, change)
     else:
         yield Finding("subject_changed", path, change, "note")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import msgspec
 
@@ -101,15 +101,16 @@ def _grew(before: bytes, after: bytes) -> bool:
     return _contains(new, old)
 
 
-def _contains(new: Any, old: Any) -> bool:
+def _contains(new: object, old: object) -> bool:
     if isinstance(old, list) and isinstance(new, list):
-        return not Counter(map(_text, old)) - Counter(map(_text, new))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return not Counter(map(_text, cast(list[object], old))) - Counter(map(_text, cast(list[object], new)))
     if isinstance(old, dict) and isinstance(new, dict):
-        return all(key in new and _contains(new[key], value) for key, value in old.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return type(old) is type(new) and old == new
+        members, others = cast(dict[str, object], old), cast(dict[str, object], new)
+        return all(key in others and _contains(others[key], value) for key, value in members.items())
+    return type(old) is type(new) and old == new  # pyright: ignore[reportUnknownArgumentType]
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
