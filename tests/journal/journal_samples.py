@@ -145,6 +145,7 @@ def last_turns(blobs: BlobStore) -> list[EventData]:
         CheckRan("episode", "pytest", "targeted", "pytest", True, 0, ["R1"], "", 850.0, after_edit=1),
         Intervened(6, "hint", "look at login", False, True, 1, "context"),
         Faulted("model", "E_MODEL_TIMEOUT", "the endpoint did not answer in time", True),
+        Declared(6, "the tests pass", False, ["R2 has no evidence"], "runtime"),
         ActionParsed(7, "declare_complete", {"summary": "refuses empty passwords"}, "json"),
         Declared(7, "refuses empty passwords", True, []),
         Observed(7, "declare_complete", True, Text(8, "accepted")),

@@ -78,7 +78,7 @@ def action_trace(events: Sequence[Event]) -> list[Row]:
             rows.append(row | {"ok": False, "failure": failure})
         elif isinstance(data, Declared):
             row = open_rows.get(event.pid)
-            if row is None or row["op"] != DECLARE:
+            if row is None or row["op"] != DECLARE or row["ok"] is not None:
                 row = _action(event, "declared", DECLARE, {"summary": data.summary}, data.by, "")
                 rows.append(row)
             refused = {"type": "refused", "code": None, "detail": "; ".join(data.reasons)}
