@@ -33,6 +33,8 @@ TOOLS = {
     "update_task_state": {"hypothesis", "open_questions", "next_steps"},
     "declare_complete": {"summary"},
 }
+H0_TOOLS = {"list_files", "read_file", "edit_file", "write_file", "declare_complete"}
+MAX_FORMAT_ERRORS = 6  # that many refused replies in a row end an episode
 TASKS = {task.id: task for task in load_suite("starter")}
 IDS = sorted(TASKS)
 
@@ -305,6 +307,8 @@ def test_script_is_a_competent_agent(name: str) -> None:
     assert len(replies) <= TASKS[name].task.budget.steps
     assert used[-1] == "declare_complete"
     assert used.count("declare_complete") == 1
+    at_h0 = "".join("." if is_valid(action) and action and action["tool"] in H0_TOOLS else "x" for action in replies)
+    assert "x" * MAX_FORMAT_ERRORS not in at_h0
     changes = [place for place, tool in enumerate(used) if tool in ("edit_file", "write_file")]
     assert used.index("run") < changes[0]
     assert used.index("update_task_state") > used.index("run")
