@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from terret.models._replay import ReplayModel
     from terret.models._scripted import ScriptedModel
     from terret.models._settings import load_settings, parse_env
+    from terret.models._sse import SseDecoder
     from terret.models._types import (
         Message,
         Model,
@@ -44,6 +45,7 @@ _HOME = {
     "_replay": ("ReplayModel",),
     "_scripted": ("ScriptedModel",),
     "_settings": ("load_settings", "parse_env"),
+    "_sse": ("SseDecoder",),
     "_types": (
         "Message",
         "Model",
@@ -85,6 +87,7 @@ __all__ = [
     "Sampling",
     "ScriptedModel",
     "Source",
+    "SseDecoder",
     "Timeouts",
     "TokenListener",
     "ToolCall",

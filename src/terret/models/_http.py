@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -147,7 +147,7 @@ class HttpModel:
             raise Failed(self._endpoint.error(ModelTimeout, f"the endpoint {watch.phase}", hint=hint)) from None
 
     @asynccontextmanager
-    async def _send(self, body: bytes) -> AsyncIterator[httpx.Response]:
+    async def _send(self, body: bytes) -> AsyncGenerator[httpx.Response, None]:
         client = self._connected()
         import httpx
 
