@@ -37,7 +37,7 @@ TOKENS = {
 @pytest.mark.parametrize("kind", sorted(TOKENS))
 def test_well_known_tokens_are_replaced(kind: str) -> None:
     token = TOKENS[kind]
-    for text in (token, f"token={token}\n", f'{{"k":"\\n{token}"}}', f"https://x/?t={token}&y"):
+    for text in (token, f"token={token}\n", f'{{"k":"\\n{token}"}}', f"https://x/?t={token}&y", f"\x1b[32m{token}"):
         clean = Scrubber().scrub(text)
         assert token not in clean
         assert "[secret:sha256-" in clean
@@ -45,7 +45,8 @@ def test_well_known_tokens_are_replaced(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(TOKENS))
 def test_the_quick_test_on_canonical_json_never_misses_a_token(kind: str) -> None:
-    assert Scrubber().touches(json.dumps({"a": f"\n{TOKENS[kind]}"}).encode())
+    for before in ("\n", "\x1b[0m", "\x00", '"', "\\"):
+        assert Scrubber().touches(json.dumps({"a": before + TOKENS[kind]}).encode())
 
 
 def test_private_keys_are_replaced_whole() -> None:

@@ -19,8 +19,9 @@ _MIN_SLICE = 12
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
-# Every token begins at a boundary, or after a line break or tab that JSON spells with a letter.
-_START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\n)|(?<=\\r)|(?<=\\t))"
+# Every token begins at a boundary, after a line break or tab that JSON spells with a letter, or after a colour code.
+_START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=[0-9;\[]m))"
+_REST = rb"[A-Za-z0-9_.-]{10}"
 
 _TOKENS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("AKIA", "ASIA"), r"(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
@@ -28,7 +29,7 @@ _TOKENS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("github_pat_",), r"github_pat_[A-Za-z0-9_]{22,255}"),
     (("glpat-",), r"glpat-[A-Za-z0-9_-]{20,100}"),
     (("sk-",), r"sk-(?=[A-Za-z0-9_-]{0,200}[0-9])[A-Za-z0-9_-]{20,250}"),
-    (("k_live_",), r"[sr]k_live_[A-Za-z0-9]{20,250}"),
+    (("sk_live_", "rk_live_"), r"[sr]k_live_[A-Za-z0-9]{20,250}"),
     (("xox", "xapp-"), r"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,250}"),
     (("AIza",), r"AIza[A-Za-z0-9_-]{35}"),
     (("ya29.",), r"ya29\.[A-Za-z0-9_-]{20,500}"),
@@ -45,12 +46,8 @@ _PEM = (
     rf"(?:{_BODY}-----END [A-Z0-9 ]{{0,30}}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s\\]{{40,16000}})"
 )
 _AWS = r"(?P<lead>(?:aws_secret_access_key|AWS_SECRET_ACCESS_KEY)[\s\"'\\:=]{1,8})[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"
-_MARKS = (
-    *(mark for marks, _ in _TOKENS for mark in marks),
-    "PRIVATE KEY",
-    "aws_secret_access_key",
-    "AWS_SECRET_ACCESS_KEY",
-)
+_PLAIN_MARKS = ("PRIVATE KEY", "aws_secret_access_key", "AWS_SECRET_ACCESS_KEY")
+_TOKEN_MARKS = tuple(mark for marks, _ in _TOKENS for mark in marks)
 _COMMON = b" etaonisrlcdup\"m,:hfgbyvwkx.(){}[]/=;'0123456789_-jqz"
 """Bytes of code and JSON, the most frequent first."""
 
@@ -77,9 +74,11 @@ class Scrubber:
             for form in _forms(value):
                 self._placeholders.setdefault(form, shown)
         exact = sorted(self._placeholders, key=lambda form: (-len(form), form))
-        marks = {well_formed(form) for form in exact} | set(_MARKS if patterns else ())
-        self._in_text = _sieve(mark.encode() for mark in marks)
-        self._in_json = _sieve(canonical(mark)[1:-1] for mark in marks)
+        plain = {well_formed(form) for form in exact} | set(_PLAIN_MARKS if patterns else ())
+        tokens = [mark.encode() for mark in _TOKEN_MARKS] if patterns else []
+        self._in_text = _sieve((mark.encode() for mark in plain), tokens, _START.encode())
+        # JSON may put any escape before a token, so that its boundary cannot be told here.
+        self._in_json = _sieve((canonical(mark)[1:-1] for mark in plain), tokens, b"")
         parts = [rf"(?P<kept>{'|'.join(re.escape(p) for p in self._kept())}|\[secret:sha256-[0-9a-f]{{8}}\])"]
         if exact:
             parts.append(f"(?P<exact>{'|'.join(re.escape(form) for form in exact)})")
@@ -113,20 +112,19 @@ class Scrubber:
         return _anonymous(found)
 
 
-def _sieve(marks: Iterable[bytes]) -> re.Pattern[bytes]:
-    """A pattern that finds any of the marks in one fast pass.
+def _sieve(plain: Iterable[bytes], tokens: Iterable[bytes], start: bytes) -> re.Pattern[bytes]:
+    """A pattern that finds any of the marks in one fast pass; those of tokens need a start and enough behind them.
 
     It looks for the rarest byte of every mark first and only then at what stands around it.
     """
-    parts: list[bytes] = []
-    for mark in sorted(marks):
-        at = max(range(len(mark)), key=lambda index: (_COMMON.find(mark[index]) < 0, _COMMON.find(mark[index])))
-        before, rare, after = mark[:at], mark[at : at + 1], mark[at + 1 :]
-        part = re.escape(rare)
-        part += b"(?<=%b)" % re.escape(before + rare) if before else b""
-        part += b"(?=%b)" % re.escape(after) if after else b""
-        parts.append(part)
+    parts = [_rarest_first(mark) for mark in sorted(plain)] + [_rarest_first(m, start, _REST) for m in sorted(tokens)]
     return re.compile(b"|".join(parts) if parts else b"(?!)")
+
+
+def _rarest_first(mark: bytes, start: bytes = b"", rest: bytes = b"") -> bytes:
+    at = max(range(len(mark)), key=lambda index: (_COMMON.find(mark[index]) < 0, _COMMON.find(mark[index])))
+    rare = re.escape(mark[at : at + 1])
+    return rare + b"(?<=%b%b)(?=%b%b)" % (start, re.escape(mark[: at + 1]), re.escape(mark[at + 1 :]), rest)
 
 
 def _anonymous(secret: str) -> str:
