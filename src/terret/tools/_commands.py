@@ -1,0 +1,84 @@
+"""Tools that run commands, and that show the change and earlier output."""
+
+# The primitives are no argument of a tool, so no docstring describes them.
+# ruff: noqa: D417
+
+from __future__ import annotations
+
+import re
+
+from terret.errors import PackageError
+from terret.tools._condense import page, readable, split_lines
+from terret.tools._declare import tool
+from terret.tools._result import Finished, Primitives, ToolFailure, ToolResult
+
+_HANDLE = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+
+_STOPPED = {
+    "timeout": "the time ran out; run less, or give a longer timeout_s",
+    "memory": "it used too much memory",
+    "cpu": "it used too much CPU time",
+    "pids": "it started too many processes",
+    "disk": "it wrote too much",
+    "output": "it printed too much; redirect the output to a file or filter it",
+    "killed": "it was killed",
+}
+
+
+@tool
+async def run(primitives: Primitives, command: str, timeout_s: float | None = None) -> ToolResult:
+    """Run a shell command in the root of the repository; there is no network and no input.
+
+    Args:
+        command: What to run, for bash.
+        timeout_s: Seconds after which it is stopped; left out, the limit of the task.
+    """
+    if not command.strip() or "\0" in command:
+        raise ToolFailure("bad_arguments", "give a command without NUL characters")
+    if timeout_s is not None and timeout_s <= 0:
+        raise ToolFailure("bad_arguments", f"timeout_s={timeout_s:g}: give a positive number of seconds")
+    done = await primitives.run(command, timeout_s)
+    failure = _failure(done)
+    first = f"exit code {done.exit_code}" if done.status == "ok" else f"stopped ({done.status}): {_why(done.status)}"
+    text = readable(done.output).rstrip("\n")
+    lines = [first, text or "(no output)"]
+    if done.truncated:
+        lines.append(f"[only {len(done.output)} of {done.total_bytes} bytes of output were kept]")
+    return ToolResult("\n".join(lines), ok=failure is None, failure=failure)
+
+
+def _why(status: str) -> str:
+    return _STOPPED.get(status, "it did not end by itself")
+
+
+def _failure(done: Finished) -> dict[str, str] | None:
+    if done.status != "ok":
+        return {"type": done.status, "detail": _why(done.status)}
+    if done.exit_code != 0:
+        return {"type": "exit_code", "detail": f"exit code {done.exit_code}"}
+    return None
+
+
+@tool
+async def inspect_diff(primitives: Primitives) -> str:
+    """Show everything changed since the start, as a diff."""
+    return (await primitives.diff()).rstrip("\n") or "nothing is changed yet"
+
+
+@tool
+async def read_output(primitives: Primitives, handle: str, start: int = 1, end: int | None = None) -> str:
+    """Read on in a result that was too long to be shown whole.
+
+    Args:
+        handle: The handle the shortened result names.
+        start: First line, counted from 1.
+        end: Last line, included; left out, as much as fits.
+    """
+    found = _HANDLE.fullmatch(handle.strip())
+    if not found:
+        raise ToolFailure("no_output", "a handle is the 64 hex digits that a shortened result names")
+    try:
+        text = await primitives.blob(found[1])
+    except PackageError:
+        raise ToolFailure("no_output", f"no result has the handle {handle.strip()}") from None
+    return page("output", split_lines(text) or [""], start, end)
