@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
-from urllib.parse import quote, quote_plus
 
 from terret.journal._codec import canonical, well_formed
 
@@ -133,6 +130,10 @@ def _anonymous(secret: str) -> str:
 
 def _forms(value: str) -> Iterator[str]:
     """The spellings under which a value is looked for."""
+    import base64
+    import json
+    from urllib.parse import quote, quote_plus
+
     yield value
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]

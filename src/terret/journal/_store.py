@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote
 
 from terret.errors import JournalCorrupt, JournalError, JournalWriteFailed
 from terret.journal._blobs import Durability
@@ -61,6 +60,8 @@ class Store:
         self.path = path
         self._numbers: dict[str, int] = {}
         blame = _read_error if read_only or path.exists() else _write_error
+        from urllib.parse import quote
+
         uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rwc'}"
         try:
             self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
