@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 class Assembly:
     """The partial file of one entry.
 
-    ``length`` counts the bytes in it. Used as a context manager; leaving it keeps the file for a later resume.
+    ``length`` counts the bytes in it. Used as a context manager; leaving it keeps what was written for a later resume.
     """
 
     def __init__(self, path: Path, entry: CatalogueEntry, on_bytes: Callable[[int], None]) -> None:
@@ -38,7 +38,10 @@ class Assembly:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        empty = os.fstat(self._file.fileno()).st_size == 0
         self._file.close()
+        if empty:
+            self.path.unlink(missing_ok=True)
 
     def keep_all(self) -> int:
         """Take over everything an earlier pull left; the bytes taken over."""

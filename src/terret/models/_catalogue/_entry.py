@@ -106,7 +106,7 @@ def _read(path: Path) -> dict[str, CatalogueEntry]:
         raise ConfigError(f"the catalogue cannot be read: {error.strerror}", where=str(path)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError("the catalogue is not YAML", where=str(path), hint=" ".join(str(error).split())) from None
-    return _convert(plain or {"models": {}}, str(path))
+    return _convert({"models": {}} if plain is None else plain, str(path))
 
 
 def _convert(plain: object, where: str) -> dict[str, CatalogueEntry]:

@@ -21,9 +21,9 @@ def fetch_file(assembly: Assembly, file: Path) -> None:
     Raises:
         DownloadError: The file cannot be read.
     """
-    assembly.restart()
     try:
         with file.open("rb") as source:
+            assembly.restart()
             for chunk in chunks(source):
                 assembly.write(chunk)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
