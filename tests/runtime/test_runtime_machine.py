@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+
 from terret.runtime import Machine
 
 STEPS = st.lists(st.sampled_from(["reproduced", "attributed", "edited", "passed", "failed", "reported"]), max_size=40)

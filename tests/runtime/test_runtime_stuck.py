@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
-from terret.tools import ToolResult
 
 from terret.models import Action
 from terret.runtime import Repetition
+from terret.tools import ToolResult
 
 
 def _note(repetition: Repetition, name: str, text: str = "same") -> None:

@@ -18,6 +18,7 @@ from terret.runtime._levels import (
     visible_artifacts,
 )
 from terret.runtime._loop import run_loop
+from terret.runtime._machine import TRANSITIONS, Machine
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._splice import NotSpliceable, meaning, splice
 from terret.runtime._stop import STOP_REASONS, Stop, StopReason, Suspended
@@ -30,6 +31,7 @@ __all__ = [
     "LEVELS",
     "STOP_REASONS",
     "TOOLS",
+    "TRANSITIONS",
     "VISIBILITY",
     "Agent",
     "Episode",
@@ -38,6 +40,7 @@ __all__ = [
     "Ledger",
     "Level",
     "Listener",
+    "Machine",
     "NotSpliceable",
     "Question",
     "Recorder",

@@ -42,8 +42,8 @@ class Image(Protocol):
 
     name: str
 
-    async def ask(self) -> Question:
-        """The next question; raises :class:`Stop` when there is none."""
+    async def ask(self) -> Question | None:
+        """The next question, ``None`` when the turn needed none; raises :class:`Stop` when there is nothing to ask."""
         ...
 
     async def consider(self, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:

@@ -79,18 +79,15 @@ class GuidedImage:
         self._failure = ""
         self._note = ""
 
-    async def ask(self) -> Question:
-        """Word the next question."""
+    async def ask(self) -> Question | None:
+        """Word the next question; ``None`` when the turn was used without the model."""
         agent = self._agent
         if not self._files:
-            self._files = await choose_files(agent, self._limit_chars)
-            if not self._files:
-                raise Stop("no_candidate", "the repository has no source file to change")
-            self._tried = {meaning(file.path, file.text) for file in self._files}
-            tokens = estimate_tokens(sum(len(file.text) for file in self._files))
-            items = [dict(file.item) for file in self._files]
-            agent.offer(items, tokens, estimate_tokens(self._limit_chars), [])
-        self._ask = self._next_ask()
+            await self.prepare()
+        ask = await self.next_ask()
+        if ask is None:
+            return None
+        self._ask = ask
         target = self._files[0]
         shape = dialect("edit" if self._ask.shape == "edit" else "file", default_path=target.path)
         sampling = msgspec.structs.replace(
@@ -141,17 +138,36 @@ class GuidedImage:
         if failed:
             self._note = f"An earlier answer could not be applied: {failed[0].text}"
             return
+        if await self.verify():
+            return
+        await agent.kernel.restore(agent.kernel.start)
+
+    async def prepare(self) -> None:
+        """Choose and offer the files, before the first question."""
+        agent = self._agent
+        self._files = await choose_files(agent, self._limit_chars)
+        if not self._files:
+            raise Stop("no_candidate", "the repository has no source file to change")
+        self._tried = {meaning(file.path, file.text) for file in self._files}
+        tokens = estimate_tokens(sum(len(file.text) for file in self._files))
+        items = [dict(file.item) for file in self._files]
+        agent.offer(items, tokens, estimate_tokens(self._limit_chars), [])
+
+    async def verify(self) -> bool:
+        """Run what the level lets the agent run; declare the task complete when it passes."""
+        agent = self._agent
         commands = test_commands(agent.task) if "run" in agent.tools else []
         for command in commands:
             outcome = await agent.run_tests(command)
             if not outcome.ok:
                 self._failure = tail(outcome.text)
-                await agent.kernel.restore(agent.kernel.start)
-                return
+                return False
         seen = "the visible tests pass" if commands else "changed as asked; this level has no tests to run"
         await agent.kernel.declare(seen, by="runtime")
+        return True
 
-    def _next_ask(self) -> Ask:
+    async def next_ask(self) -> Ask | None:
+        """How to ask next."""
         for ask in self._asks:
             if ask.hint and not self._failure:
                 continue

@@ -20,6 +20,8 @@ async def run_loop(agent: Agent, image: Image) -> Stop:
         while agent.kernel.completed is None:
             agent.begin_turn()
             question = await image.ask()
+            if question is None:
+                continue
             reply = await agent.kernel.complete(question.transcript, question.sampling, question.request_tools)
             actions = question.dialect.parse(reply, question.tools)
             if not isinstance(actions, FormatError):
