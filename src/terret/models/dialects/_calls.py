@@ -81,5 +81,6 @@ def _entry(tool: ToolSpec) -> str:
     for name, schema in properties.items():
         about = " ".join(str(schema.get("description", "")).split())
         mark = "" if name in required else "?"
-        lines.append(f"    {name}{mark} ({describe(schema)}){': ' + about if about else ''}")
+        default = f", default {show(schema['default'])}" if "default" in schema else ""
+        lines.append(f"    {name}{mark} ({describe(schema)}{default}){': ' + about if about else ''}")
     return "\n".join(lines)

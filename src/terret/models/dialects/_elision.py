@@ -42,8 +42,10 @@ def _is_placeholder(line: str) -> bool:
     comment = _COMMENT.match(line)
     if comment is None:
         # Without a comment sign only a line that begins with dots: `...` alone is Python.
-        dots = _DOTS.match(line.lstrip("([{"))
-        return bool(dots and (_LEFT_OUT.search(line) or _SAME.search(line)))
+        bare = line.lstrip("([{")
+        dots = _DOTS.match(bare)
+        # JavaScript's `...rest` is code, `... rest` is not.
+        return bool(dots and (_LEFT_OUT.search(bare) or (bare[dots.end() :][:1] == " " and _SAME.search(bare))))
     said = comment["text"].rstrip("*/-> \t").strip("()[] ")
     words = _DOTS.sub("", said).strip()
     if not words:
