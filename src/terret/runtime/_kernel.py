@@ -123,7 +123,11 @@ class Kernel:
             recorded = outcome is not None
             if outcome is None:
                 unknown = begun and kind == "external"
-                outcome = await (self._unknown(identity) if unknown else self._carry_out(identity, kind, act))
+                # A reply has cost time and money: it is made durable at once, though repeating the call is harmless.
+                durable = kind != "read" or primitive == "model.complete"
+                outcome = await (
+                    self._unknown(identity) if unknown else self._carry_out(identity, kind, act, durable=durable)
+                )
             if "fault" not in outcome.result:
                 break
             # A recorded fault suspended the episode; that it runs again means that it is to be tried again.
@@ -141,7 +145,7 @@ class Kernel:
     async def _unknown(self, identity: str) -> Outcome:
         return self.recorder.emit(Outcome(identity, "unknown", {}, 0.0), durable=True)
 
-    async def _carry_out(self, identity: str, kind: str, act: Act) -> Outcome:
+    async def _carry_out(self, identity: str, kind: str, act: Act, *, durable: bool) -> Outcome:
         began = time.perf_counter()
         usage: dict[str, float] = {}
         tree = None
@@ -154,7 +158,7 @@ class Kernel:
         except InfrastructureError as error:
             status, result = "error", {"fault": error.code, "message": str(error)}
         spent = round((time.perf_counter() - began) * 1000, 3)
-        return self.recorder.emit(Outcome(identity, status, result, spent, usage, tree), durable=kind != "read")
+        return self.recorder.emit(Outcome(identity, status, result, spent, usage, tree), durable=durable)
 
     def _fault(self, primitive: str, result: dict[str, Any], *, suspend: bool) -> None:
         part = "model" if primitive == "model.complete" else "sandbox"

@@ -1,7 +1,23 @@
-"""Deterministic repair operators: a labelled source of candidates beside the model."""
+"""Deterministic repair operators: a labelled source of candidates beside the model, and the choice among candidates."""
 
 from __future__ import annotations
 
 from terret.runtime.repair._candidates import PRIOR, Candidate, candidates
+from terret.runtime.repair._choose import MODEL_WEIGHT, Plausible, choose
+from terret.runtime.repair._probe import Answers, probe_plan, probed
+from terret.runtime.repair._trial import TrialPlan, passed, plan
 
-__all__ = ["PRIOR", "Candidate", "candidates"]
+__all__ = [
+    "MODEL_WEIGHT",
+    "PRIOR",
+    "Answers",
+    "Candidate",
+    "Plausible",
+    "TrialPlan",
+    "candidates",
+    "choose",
+    "passed",
+    "plan",
+    "probe_plan",
+    "probed",
+]
