@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from terret.tools._condense import numbered, split_lines
@@ -13,6 +14,9 @@ _NUMBERED = re.compile(r"\s*\d+\|")
 
 MOST_CANDIDATES = 1000
 """Places that are looked at before a text counts as occurring several times."""
+
+SHOWN = 10
+"""Similar lines a failure shows."""
 
 
 class Match(NamedTuple):
@@ -157,7 +161,7 @@ def _not_found(text: str, old: str) -> str:
     wanted = [line for line in split_lines(old) if line.strip()]
     if wanted and all(_NUMBERED.match(line) for line in wanted):
         return "the text to replace holds line numbers; leave out the `NUMBER|` at the beginning of each line"
-    near = _nearest(split_lines(text), wanted)
+    near = _nearest(split_lines(text), split_lines(old))
     message = "the text to replace does not occur in the file"
     if not near:
         return f"{message}, nor anything like it; read the file again"
@@ -165,24 +169,27 @@ def _not_found(text: str, old: str) -> str:
 
 
 def _nearest(lines: list[str], wanted: list[str]) -> str:
-    """The stretch of lines that shares most with what was looked for."""
-    if not wanted:
-        return ""
-    keys = {line.strip() for line in wanted}
-    weights = [min(len(line.strip()), 40) if line.strip() in keys else 0 for line in lines]
-    size = min(len(wanted), 10)
-    best, at, total = 0, -1, 0
-    for index, weight in enumerate(weights):
-        total += weight - (weights[index - size] if index >= size else 0)
-        if total > best:
-            best, at = total, index - size + 1
-    if best < 4:
-        at = _closest_line(lines, max(wanted, key=len))
-        if at < 0:
+    """The stretch of lines that shares most with what was looked for, from shortly before they first differ."""
+    places: dict[str, list[int]] = {}
+    for index, line in enumerate(wanted):
+        if line.strip() and len(places.setdefault(line.strip(), [])) < 3:
+            places[line.strip()].append(index)
+    votes: Counter[int] = Counter()
+    for index, line in enumerate(lines):
+        for place in places.get(line.strip(), ()):
+            votes[index - place] += min(len(line.strip()), 40)
+    start, score = max(votes.items(), key=lambda item: (item[1], -item[0]), default=(0, 0))
+    if score < 4:
+        start = _closest_line(lines, max(wanted, key=len, default=""))
+        if start < 0:
             return ""
-    first = max(0, at)
-    last = min(len(lines), first + size)
-    return "\n".join(numbered(number, lines[number - 1], len(str(last))) for number in range(first + 1, last + 1))
+    start = max(0, start)
+    size = len(wanted)
+    if size > SHOWN:
+        pairs = zip(wanted, lines[start : start + size], strict=False)
+        start += max(0, next((at for at, (old, line) in enumerate(pairs) if old != line), 0) - 3)
+    last = min(len(lines), start + min(size, SHOWN))
+    return "\n".join(numbered(number, lines[number - 1], len(str(last))) for number in range(start + 1, last + 1))
 
 
 def _closest_line(lines: list[str], wanted: str) -> int:
