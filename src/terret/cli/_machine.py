@@ -26,6 +26,13 @@ EXTRAS = {
 }
 """Extra to the modules it brings and what each is for."""
 
+PROGRAMS = {
+    "git": ("repositories and workspaces", "apt-get install git"),
+    "rg": ("the search tool", "pip install 'terret[run]'"),
+    "node": ("JavaScript tasks", "apt-get install nodejs"),
+}
+"""Program to what it is for and how to get it; only git is needed for every episode."""
+
 
 class Finding(msgspec.Struct, frozen=True):
     """One thing the machine has, lacks, or lacks without need (``warning``); ``fix`` says how to get it."""
@@ -40,7 +47,6 @@ def examine() -> list[Finding]:
     """Every finding about this machine, needs first."""
     looks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python,
-        _git,
         _sandbox,
         _programs,
         _extras,
@@ -58,13 +64,9 @@ def _python() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{version}, terret {__version__}, {sys.prefix}")
 
 
-def _git() -> Iterator[Finding]:
-    yield _program("git", "repositories and workspaces", "apt-get install git", needed=True)
-
-
 def _programs() -> Iterator[Finding]:
-    yield _program("rg", "the search tool", "pip install 'terret[run]'", needed=False)
-    yield _program("node", "JavaScript tasks", "apt-get install nodejs", needed=False)
+    for name, (purpose, fix) in PROGRAMS.items():
+        yield _program(name, purpose, fix, needed=name == "git")
 
 
 def _program(name: str, purpose: str, fix: str, *, needed: bool) -> Finding:
@@ -84,19 +86,15 @@ def _sandbox() -> Iterator[Finding]:
 
     report = probe(refresh=True)
     if report.tier is None:
-        yield Finding("sandbox", "missing", "no isolation works here; only --no-sandbox would run", _first_fix(report))
+        fix = report.missing[0].fix if report.missing else None
+        yield Finding("sandbox", "missing", "no isolation works here; only --no-sandbox would run", fix)
     else:
         yield Finding("sandbox", "ok", f"tier {report.tier}")
     for name, value in sorted(report.features.items()):
-        if value is not False:
+        if value is not False and name not in PROGRAMS:
             yield Finding(f"  {name}", "ok", "works" if value is True else str(value))
-    for missing in report.missing:
+    for missing in (part for part in report.missing if part.what not in PROGRAMS):
         yield Finding(f"  {missing.what}", "warning", missing.why, missing.fix)
-
-
-def _first_fix(report: object) -> str | None:
-    missing = getattr(report, "missing", [])
-    return missing[0].fix if missing else None
 
 
 def _extras() -> Iterator[Finding]:

@@ -91,7 +91,8 @@ def _envelope(package: Path, key: str | None) -> dict[str, Any]:
     from terret.journal import SigningKey, check_package, default_key_path
     from terret.verification import dsse, statement
 
-    return dsse(statement(check_package(package, _hex(key))), SigningKey.load_or_create(default_key_path()))
+    signer: Any = SigningKey.load_or_create(default_key_path())
+    return dsse(statement(check_package(package, _hex(key))), signer)
 
 
 def _print(envelope: dict[str, Any]) -> None:
