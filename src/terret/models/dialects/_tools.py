@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from terret.models._types import Message, Reply, ToolCall, ToolSpec
 from terret.models.dialects._action import Action, FormatError, clip, refuse, remark
@@ -31,11 +31,10 @@ class ToolsDialect:
         """All calls, or the first that is wrong."""
         if reply.tool_calls:
             many = len(reply.tool_calls) > 1
-            found = [
+            return _all(
                 _native(call, reply, tools, f"call {place}: " if many else "")
                 for place, call in enumerate(reply.tool_calls, 1)
-            ]
-            return _all(found)
+            )
         text = answer(reply)
         if isinstance(text, FormatError):
             return text
@@ -50,7 +49,7 @@ class ToolsDialect:
         return Message("tool", text, tool_call_id=action.call_id)
 
 
-def _all(found: Sequence[Action | FormatError]) -> tuple[Action, ...] | FormatError:
+def _all(found: Iterable[Action | FormatError]) -> tuple[Action, ...] | FormatError:
     actions: list[Action] = []
     for item in found:
         if isinstance(item, FormatError):
@@ -91,10 +90,8 @@ def _in_text(text: str, reply: Reply, tools: Sequence[ToolSpec]) -> tuple[Action
     if bodies:
         many = len(bodies) > 1
         return _all(
-            [
-                read_call(body, "name", "arguments", tools, where=f"call {place}: " if many else "")
-                for place, body in enumerate(bodies, 1)
-            ]
+            read_call(body, "name", "arguments", tools, where=f"call {place}: " if many else "")
+            for place, body in enumerate(bodies, 1)
         )
     whole = _whole(text)
     if whole is not None:
