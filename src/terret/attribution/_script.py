@@ -1,0 +1,82 @@
+"""Failures of node's test runner, plain JavaScript programs and compilers."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from terret.attribution._failure import Failure, Frame, Kind
+
+_NODE_TEST = re.compile(r"^\s*(?:✖|not ok \d+ -) (?P<test>.+?)(?: \([\d.]+ms\))?$", re.MULTILINE)
+_JS_ERROR = re.compile(r"^\s*(?:\[?(?P<name>[A-Z]\w*Error)(?: \[\w+\])?\]?): ?(?P<text>.*)$", re.MULTILINE)
+_JS_FRAME = re.compile(
+    r"^\s+at (?:(?P<function>[^\s(]+) \()?(?:file://)?(?P<path>[^\s():]+):(?P<line>\d+):\d+\)?", re.MULTILINE
+)
+_EXPECTED = re.compile(r"^\s*expected: (?P<text>.+?),?$", re.MULTILINE)
+_ACTUAL = re.compile(r"^\s*actual: (?P<text>.+?),?$", re.MULTILINE)
+_UNEQUAL = re.compile(r"^\s*(?P<observed>.+) !== (?P<expected>.+)$", re.MULTILINE)
+_COMPILER = re.compile(
+    r"^(?P<path>[\w./-]+\.\w+)[:(](?P<line>\d+)(?:[:,]\d+)?\)?: "
+    r"(?:fatal )?(?P<level>error|warning)\b[^:]*: (?P<text>.+)$",
+    re.MULTILINE,
+)
+_RUSTC = re.compile(r"^error(?:\[E\d+\])?: (?P<text>.+)\n\s*--> (?P<path>[^:\s]+):(?P<line>\d+)", re.MULTILINE)
+
+
+def node_failures(output: str) -> list[Failure]:
+    """One failure for each failing test of node's runner (spec or TAP), with expected and actual where printed."""
+    blocks = [match for match in _NODE_TEST.finditer(output) if match["test"].strip() != "failing tests:"]
+    found: dict[str, Failure] = {}
+    for index, block in enumerate(blocks):
+        end = blocks[index + 1].start() if index + 1 < len(blocks) else len(output)
+        body = output[block.end() : end]
+        failure = _js_failure(body)
+        if failure is not None:
+            found[block["test"].strip()] = _named(failure, block["test"].strip())
+    return list(found.values())
+
+
+def script_failures(output: str) -> list[Failure]:
+    """The first error of a plain JavaScript program."""
+    failure = _js_failure(output) if _JS_FRAME.search(output) else None
+    return [failure] if failure is not None else []
+
+
+def compiler_failures(output: str) -> list[Failure]:
+    """Errors of gcc, clang, tsc, rustc and others that print ``FILE:LINE: error: TEXT``."""
+    found = [
+        Failure("compile", match["text"], path=match["path"], line=int(match["line"]))
+        for match in _COMPILER.finditer(output)
+        if match["level"] == "error"
+    ]
+    found += [Failure("compile", m["text"], path=m["path"], line=int(m["line"])) for m in _RUSTC.finditer(output)]
+    return found
+
+
+def _js_failure(body: str) -> Failure | None:
+    error = _JS_ERROR.search(body)
+    if error is None:
+        return None
+    expected, actual = _EXPECTED.search(body), _ACTUAL.search(body)
+    unequal = _UNEQUAL.search(body)
+    kind: Kind = "assertion" if error["name"] == "AssertionError" else "exception"
+    if error["name"] == "SyntaxError":
+        kind = "syntax"
+    if "Cannot find module" in error["text"]:
+        kind = "import"
+    frames = [Frame(m["path"], int(m["line"]), m["function"] or "") for m in _JS_FRAME.finditer(body)]
+    own = [frame for frame in frames if not frame.path.startswith("node:")]
+    return Failure(
+        kind,
+        f"{error['name']}: {error['text']}".rstrip(": "),
+        path=own[0].path if own else None,
+        line=own[0].line if own else None,
+        expected=expected["text"] if expected else (unequal["expected"] if unequal else None),
+        observed=actual["text"] if actual else (unequal["observed"] if unequal else None),
+        frames=frames[::-1],
+    )
+
+
+def _named(failure: Failure, test: str) -> Failure:
+    return msgspec.structs.replace(failure, test=test)
