@@ -1,0 +1,24 @@
+"""Isolation tiers, sandboxed commands and sessions, and the agent's working copy with snapshot, diff and rollback."""
+
+from __future__ import annotations
+
+from terret.sandbox._probe import probe
+from terret.sandbox._sandbox import Sandbox
+from terret.sandbox._session import Session
+from terret.sandbox._types import Command, Completed, Entry, FileChange, FileRefused, Missing, Report, Tier
+from terret.sandbox._workspace import Workspace
+
+__all__ = [
+    "Command",
+    "Completed",
+    "Entry",
+    "FileChange",
+    "FileRefused",
+    "Missing",
+    "Report",
+    "Sandbox",
+    "Session",
+    "Tier",
+    "Workspace",
+    "probe",
+]

@@ -1,0 +1,182 @@
+"""Starts one bubblewrap sandbox with its limits in force before the first instruction inside, and ends it for certain.
+
+Bubblewrap reads its arguments from a pipe. Until the pipe is closed it has started nothing, and meanwhile its process
+is moved into the control group and given its resource limits, which everything inside inherits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from terret.errors import SandboxError
+from terret.sandbox._cgroup import Group
+from terret.sandbox._limits import apply
+
+
+class _Status(msgspec.Struct, rename="kebab"):
+    """One line of what bubblewrap says about itself."""
+
+    child_pid: int | None = None
+    pid_namespace: int | None = None
+    exit_code: int | None = None
+
+
+class Cage:
+    """A running sandbox.
+
+    Attributes:
+        output: Read end of stdout and stderr; not blocking.
+        status: Read end of bubblewrap's own report; not blocking.
+        exited: Becomes readable when bubblewrap has ended.
+        exit_code: Exit code of the command; None while it runs and when it was killed.
+        started: Whether bubblewrap came as far as making the namespaces.
+        init: Process id of the first process inside; None before it is known.
+    """
+
+    def __init__(
+        self,
+        bwrap: str,
+        args: Sequence[str],
+        command: Sequence[str],
+        *,
+        bpf: bytes,
+        stdin: int,
+        limits: Mapping[str, tuple[int, int]],
+        group: Group | None,
+    ) -> None:
+        self.exit_code: int | None = None
+        self.started = False
+        self.init: int | None = None
+        self._init_handle: int | None = None
+        self._partial = b""
+        self._closed = False
+        self.output, output = os.pipe()
+        self.status, status = os.pipe()
+        take, give = os.pipe()
+        filter_out, filter_in = os.pipe()
+        try:
+            os.write(filter_in, bpf)
+            os.close(filter_in)
+            self._process = subprocess.Popen(
+                [bwrap, "--args", str(take), "--", *command],
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                env={},
+                cwd="/",
+                close_fds=True,
+                pass_fds=(take, status, filter_out),
+                start_new_session=True,
+            )
+        except OSError as error:
+            for handle in (self.output, self.status, give):
+                os.close(handle)
+            raise SandboxError(f"bubblewrap cannot be started: {error.strerror}", where=bwrap) from None
+        finally:
+            for handle in (output, status, take, filter_out):
+                os.close(handle)
+        self.exited = os.pidfd_open(self._process.pid)
+        os.set_blocking(self.output, False)
+        os.set_blocking(self.status, False)
+        try:
+            if group is not None:
+                group.join(self._process.pid)
+            apply(self._process.pid, limits)
+            words = ["--json-status-fd", str(status), "--seccomp", str(filter_out), *args]
+            _write_all(give, b"".join(os.fsencode(word) + b"\0" for word in words))
+        except BrokenPipeError:
+            pass
+        except OSError as error:
+            # Bubblewrap finds no arguments and ends by itself.
+            os.close(give)
+            give = -1
+            self.kill()
+            self.reap()
+            self.close()
+            raise SandboxError(f"a command cannot be confined: {error.strerror}") from None
+        finally:
+            if give >= 0:
+                os.close(give)
+
+    def read_status(self) -> bool:
+        """Take in what bubblewrap has said; False at the end of it."""
+        try:
+            chunk = os.read(self.status, 65536)
+        except BlockingIOError:
+            return True
+        lines = (self._partial + chunk).split(b"\n")
+        self._partial = lines.pop()
+        for line in lines:
+            with contextlib.suppress(msgspec.DecodeError):
+                self._learn(msgspec.json.decode(line, type=_Status))
+        return bool(chunk)
+
+    def _learn(self, status: _Status) -> None:
+        if status.exit_code is not None:
+            self.exit_code = status.exit_code
+        if status.child_pid is None:
+            return
+        self.started = True
+        with contextlib.suppress(OSError):
+            handle = os.pidfd_open(status.child_pid)
+            # The number may have been given to another process in the meantime.
+            try:
+                same = Path(f"/proc/{status.child_pid}/ns/pid").stat().st_ino == status.pid_namespace
+            except OSError:
+                same = False
+            if same:
+                self.init, self._init_handle = status.child_pid, handle
+            else:
+                os.close(handle)
+
+    def kill(self) -> None:
+        """Kill everything inside at once: without its first process a pid namespace ends."""
+        if self._init_handle is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.exited, signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Wait until bubblewrap and every process inside are gone.
+
+        Raises:
+            SandboxError: They are not gone after ten seconds.
+        """
+        if not _wait(self.exited, 10.0):
+            raise SandboxError("a sandbox does not end", value=self._process.pid)
+        self._process.wait()
+        while self.read_status():
+            if not select.select([self.status], [], [], 0)[0]:
+                break
+        if self._init_handle is not None and not _wait(self._init_handle, 10.0):
+            raise SandboxError("a process inside a sandbox does not end", value=self.init)
+
+    def close(self) -> None:
+        """Give the descriptors back; the sandbox must have been reaped."""
+        if self._closed:
+            return
+        self._closed = True
+        for handle in (self.output, self.status, self.exited, self._init_handle):
+            if handle is not None:
+                os.close(handle)
+
+
+def _wait(handle: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]

@@ -1,0 +1,283 @@
+"""The sandbox of one workspace: which tier is in force, and commands run in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from terret.errors import SandboxError, SandboxUnavailable
+from terret.sandbox._bwrap import arguments, base_environment, find_bwrap
+from terret.sandbox._cgroup import Group, find_hierarchy
+from terret.sandbox._command import (
+    choose,
+    in_folder,
+    open_stdin,
+    readable,
+    script,
+    special_files,
+    unrunnable,
+    with_process_limit,
+)
+from terret.sandbox._launch import Cage
+from terret.sandbox._limits import process_limits
+from terret.sandbox._plain import run_plain
+from terret.sandbox._probe import probe
+from terret.sandbox._run import supervise
+from terret.sandbox._seccomp import build
+from terret.sandbox._types import Command, Completed, Tier
+from terret.sandbox._watch import DiskMeter, Watch
+from terret.task import Limits
+
+if TYPE_CHECKING:
+    from terret.sandbox._session import Session
+
+
+class Sandbox:
+    """Runs commands on one workspace.
+
+    Args:
+        workspace: The folder commands see as ``/workspace``.
+        tier: The tier to use; the best available by default.
+        read_only: Absolute folders of this machine to show read-only under their own names (tool chains).
+        env: Further variables of every command.
+        allow_none: Whether a machine without isolation, or ``tier="none"``, is acceptable.
+
+    Raises:
+        SandboxUnavailable: The machine cannot give the tier, or ``none`` was not allowed.
+        SandboxError: The workspace or a read-only folder is missing or not allowed.
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        tier: Tier | None = None,
+        read_only: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        allow_none: bool = False,
+    ) -> None:
+        self.tier: Tier = choose(tier, allow_none)
+        self.workspace = os.path.realpath(workspace)
+        if not Path(self.workspace).is_dir():
+            raise SandboxError("the workspace is not a folder", where=str(workspace))
+        self.read_only = tuple(readable(path) for path in read_only)
+        self.environment = base_environment() | dict(env or {})
+        self._bwrap = find_bwrap() or ""
+        self._overlay = probe().features.get("overlay") is True
+        self._hierarchy = find_hierarchy() if self.tier == "full" else None
+        self._disk = DiskMeter(self.workspace)
+        self._lock = threading.Lock()
+        self._open: set[Cage | Session] = set()
+        self._closed = False
+        self._home: str | None = None
+
+    def declare(self) -> dict[str, Any]:
+        """What is really in force, as JSON-ready data."""
+        if self.tier == "none":
+            return {
+                "tier": "none",
+                "isolation": False,
+                "rlimits": sorted(process_limits(Limits(), tree_guarded=False)),
+                "watchdog": ["wall", "output"],
+                "network": "the host's",
+            }
+        program = build()
+        grouped = self._hierarchy
+        return {
+            "tier": self.tier,
+            "isolation": True,
+            "bubblewrap": str(probe().features.get("bubblewrap", "unknown")),
+            "namespaces": ["cgroup", "ipc", "mount", "net", "pid", "user", "uts"],
+            "seccomp_rules": program.rules if program is not None else 0,
+            "no_new_privs": True,
+            "capabilities": [],
+            "cgroup": {"version": grouped.version, "controllers": sorted(grouped.roots)} if grouped else None,
+            "rlimits": sorted(process_limits(Limits(), tree_guarded=grouped is not None)),
+            "watchdog": ["wall", "output", "cpu", "pids", "disk", *([] if grouped else ["memory"])],
+            "network": "off unless a command asks",
+            "scratch": "overlay" if self._overlay else "copy",
+            "read_only": list(self.read_only),
+        }
+
+    def run(self, command: Command) -> Completed:
+        """Run one command to its end; nothing it started survives.
+
+        Raises:
+            SandboxError: The sandbox itself broke; a failing command is no error.
+        """
+        self.check_open()
+        refused = unrunnable(command.run, command.env)
+        if refused is not None:
+            return refused
+        text = in_folder(command.run, command.cwd)
+        with open_stdin(command.stdin) as stdin:
+            if self.tier == "none":
+                return self._run_plain(text, command, stdin)
+            if command.scratch and not self._overlay:
+                with self._copy() as copy:
+                    return self._run_caged(text, command, stdin, copy, DiskMeter(copy))
+            return self._run_caged(text, command, stdin, self.workspace, None if command.scratch else self._disk)
+
+    def session(self, limits: Limits) -> Session:
+        """A shell that stays open; ``limits`` holds for it as a whole, output and CPU time for each command.
+
+        Raises:
+            SandboxUnavailable: The tier is ``none``.
+        """
+        from terret.sandbox._session import Session
+
+        self.check_open()
+        if self.tier == "none":
+            raise SandboxUnavailable("a shell session needs isolation", value="none", hint="run single commands")
+        return Session(self, limits)
+
+    def close(self) -> None:
+        """End everything that runs; harmless when done twice."""
+        with self._lock:
+            self._closed = True
+            running = list(self._open)
+        for one in running:
+            if isinstance(one, Cage):
+                one.kill()
+            else:
+                one.close()
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # what the session needs
+
+    def check_open(self) -> None:
+        """Refuse to work after :meth:`close`."""
+        if self._closed:
+            raise SandboxError("the sandbox is closed", hint="open a new one")
+
+    def launch(
+        self,
+        command: Sequence[str],
+        limits: Limits,
+        *,
+        stdin: int,
+        env: Mapping[str, str],
+        network: bool = False,
+        overlay: bool = False,
+        workspace: str | None = None,
+        shown: Mapping[str, str] | None = None,
+        cpu: bool = True,
+    ) -> tuple[Cage, Group | None]:
+        """Start bubblewrap with a command; the caller gives both back with :meth:`retire`.
+
+        ``shown`` maps a place inside to a file of this machine to show there.
+        """
+        args = arguments(
+            workspace or self.workspace,
+            read_only=self.read_only,
+            environment=self.environment | dict(env),
+            limits=limits,
+            network=network,
+            overlay=overlay,
+            shown=shown,
+        )
+        program = build(network=network)
+        group = None
+        try:
+            group = self._hierarchy.group(limits) if self._hierarchy is not None else None
+            cage = Cage(
+                self._bwrap,
+                args,
+                command if group is not None else with_process_limit(command, limits.pids),
+                bpf=program.bpf if program is not None else b"",
+                stdin=stdin,
+                limits=process_limits(limits, tree_guarded=group is not None, cpu=cpu),
+                group=group,
+            )
+        except (OSError, SandboxError) as error:
+            if group is not None:
+                group.close()
+            if isinstance(error, SandboxError):
+                raise
+            raise SandboxError(
+                f"a control group cannot be made: {error.strerror}", hint="run `terret doctor`"
+            ) from None
+        with self._lock:
+            self._open.add(cage)
+            closed = self._closed
+        if closed:
+            cage.kill()
+        return cage, group
+
+    def retire(self, cage: Cage, group: Group | None) -> None:
+        """Give back a sandbox that has been reaped."""
+        with self._lock:
+            self._open.discard(cage)
+        cage.close()
+        if group is not None:
+            group.close()
+
+    def adopt(self, session: Session) -> None:
+        """Close this session together with the sandbox."""
+        with self._lock:
+            self._open.add(session)
+
+    def release(self, session: Session) -> None:
+        """The session has closed itself."""
+        with self._lock:
+            self._open.discard(session)
+
+    @property
+    def disk(self) -> DiskMeter:
+        """The meter of the workspace."""
+        return self._disk
+
+    # one command
+
+    def _run_caged(self, text: str, command: Command, stdin: int, folder: str, disk: DiskMeter | None) -> Completed:
+        overlay = command.scratch and folder == self.workspace
+        with script(text) as (words, shown):
+            cage, group = self.launch(
+                words,
+                command.limits,
+                stdin=stdin,
+                env=command.env,
+                network=command.network,
+                overlay=overlay,
+                workspace=folder,
+                shown=shown,
+            )
+            try:
+                return supervise(cage, Watch(command.limits, group, disk), lambda: self._closed)
+            except BaseException:
+                cage.kill()
+                with contextlib.suppress(SandboxError):
+                    cage.reap()
+                raise
+            finally:
+                self.retire(cage, group)
+
+    def _run_plain(self, text: str, command: Command, stdin: int) -> Completed:
+        with self._lock:
+            if self._home is None:
+                self._home = tempfile.mkdtemp(prefix="terret-home-")
+        env = self.environment | {"HOME": self._home} | command.env
+        return run_plain(text, folder=self.workspace, stdin=stdin, environment=env, limits=command.limits)
+
+    @contextlib.contextmanager
+    def _copy(self) -> Generator[str]:
+        with tempfile.TemporaryDirectory(prefix="terret-scratch-", ignore_cleanup_errors=True) as folder:
+            copy = Path(folder, "tree")
+            shutil.copytree(self.workspace, copy, symlinks=True, ignore=special_files)
+            yield str(copy)

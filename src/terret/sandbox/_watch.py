@@ -1,0 +1,214 @@
+"""Looks after a running sandbox: CPU time, processes and memory of the tree, growth of the workspace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from terret.sandbox._cgroup import Group
+from terret.sandbox._types import Status
+from terret.task import Limits
+
+_MB = 1 << 20
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_ENTRY = 4096
+"""The least a file or folder counts, in bytes: many small files fill a disk too."""
+
+
+class DiskMeter:
+    """How much a folder has grown; it is walked only when the disk's own figures ask for it.
+
+    Shared by all commands of one sandbox, one at a time.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._base: int | None = None
+        self._last = 0
+        self._fill = 0
+        self._next_walk = 0.0
+        self._rest = 0.0
+
+    def start(self) -> None:
+        """Begin a command."""
+        if self._base is None:
+            self._base = self._last = usage(self.folder)
+        self._fill = _filled(self.folder)
+        self._next_walk = time.monotonic() + 1.0
+
+    def exceeded(self, limit: int, *, final: bool = False) -> bool:
+        """Whether the folder has grown by more than ``limit`` bytes.
+
+        What was too much already when the command began may stay, so that a command can remove it.
+        """
+        base = self._base or 0
+        before = self._last
+        # Other programs use the same disk: its figures only say when to look.
+        written = _filled(self.folder) - self._fill
+        spare = max(base + limit - before, 0)
+        begun = time.monotonic()
+        if not final and begun < self._rest:
+            return False
+        if written < max(spare // 4, _MB) and (final or begun < self._next_walk):
+            return False
+        now = usage(self.folder)
+        ended = time.monotonic()
+        self._fill = _filled(self.folder)
+        self._next_walk = ended + max(1.0, 30 * (ended - begun))
+        self._rest = ended + 3 * (ended - begun)
+        self._last = now
+        return now > max(base + limit, before + _MB if before > base + limit else 0)
+
+
+def usage(folder: str) -> int:
+    """Bytes a folder takes on disk, links not followed, hard links counted once."""
+    total, seen, open_folders = 0, set[int](), [folder]
+    while open_folders:
+        with contextlib.suppress(OSError), os.scandir(open_folders.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_nlink > 1 and not entry.is_dir(follow_symlinks=False):
+                        if status.st_ino in seen:
+                            continue
+                        seen.add(status.st_ino)
+                    total += max(_ENTRY, status.st_blocks * 512)
+                    if entry.is_dir(follow_symlinks=False):
+                        open_folders.append(entry.path)
+    return total
+
+
+def _filled(folder: str) -> int:
+    with contextlib.suppress(OSError):
+        status = os.statvfs(folder)
+        inodes = (status.f_files - status.f_ffree) * _ENTRY
+        return max((status.f_blocks - status.f_bfree) * status.f_frsize, inodes)
+    return 0
+
+
+class Watch:
+    """The checks of one command; :meth:`check` names the limit that is exceeded.
+
+    Args:
+        limits: The limits.
+        group: The control group; without it the tree is read from ``/proc``.
+        disk: The meter of the workspace; None when its writes go to memory.
+        init: The sandbox's first process, where it has been running before.
+    """
+
+    def __init__(self, limits: Limits, group: Group | None, disk: DiskMeter | None, init: int | None = None) -> None:
+        self.limits = limits
+        self.group = group
+        self.disk = disk
+        self.peak_kb = 0
+        self._cpu_ms = 0.0
+        self._cpu_base = group.cpu_ms() if group is not None else _tree_cpu_ms(_tree(init)) if init is not None else 0.0
+        self._kills = group.memory_kills() if group is not None else 0
+        self._refused = group.refused_processes() if group is not None else 0
+        if disk is not None:
+            disk.start()
+
+    def check(self, init: int | None) -> Status | None:
+        """The limit the running tree exceeds."""
+        found = self._tree(init) if self.group is None else self._grouped(self.group)
+        if found is None and self._disk_exceeded(init):
+            return "disk"
+        return found
+
+    def verdict(self, exit_code: int | None) -> Status | None:
+        """The limit a command that has ended ran into."""
+        if self.group is not None:
+            if self.group.memory_kills() > self._kills:
+                return "memory"
+            if self.group.refused_processes() > self._refused:
+                return "pids"
+        if exit_code == 128 + 24:
+            return "cpu"
+        if exit_code == 128 + 25:
+            return "disk"
+        if exit_code == 128 + 9 and self.cpu_ms() >= 1000 * self.limits.cpu_s:
+            return "cpu"
+        if self.disk is not None and self.disk.exceeded(self.limits.disk_mb * _MB, final=True):
+            return "disk"
+        return None
+
+    def cpu_ms(self) -> float:
+        """CPU time of the tree so far."""
+        return self.group.cpu_ms() - self._cpu_base if self.group is not None else self._cpu_ms
+
+    def _grouped(self, group: Group) -> Status | None:
+        if group.refused_processes() > self._refused:
+            return "pids"
+        return "cpu" if self.cpu_ms() > 1000 * self.limits.cpu_s else None
+
+    def _tree(self, init: int | None) -> Status | None:
+        if init is None:
+            return None
+        processes = _tree(init)
+        if len(processes) > self.limits.pids + 1:
+            return "pids"
+        memory = 0
+        for pid in processes:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                memory += _private_pages(pid)
+        self._cpu_ms = max(self._cpu_ms, _tree_cpu_ms(processes) - self._cpu_base)
+        self.peak_kb = max(self.peak_kb, memory * _PAGE // 1024)
+        if memory * _PAGE > self.limits.memory_mb * _MB and _proportional(processes) > self.limits.memory_mb * _MB:
+            return "memory"
+        return "cpu" if self._cpu_ms > 1000 * self.limits.cpu_s else None
+
+    def _disk_exceeded(self, init: int | None) -> bool:
+        limit = self.limits.disk_mb * _MB
+        if self.disk is not None:
+            return self.disk.exceeded(limit)
+        if init is None:
+            return False
+        with contextlib.suppress(OSError):
+            status = os.statvfs(f"/proc/{init}/root/workspace")
+            return (status.f_blocks - status.f_bfree) * status.f_frsize > limit
+        return False
+
+
+def _tree(init: int) -> list[int]:
+    """All processes at and below one; orphans hang at the first process of their namespace."""
+    found, waiting = list[int](), [init]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(OSError):
+                    waiting += map(int, _text(f"{thread}/children").split())
+    return found
+
+
+def _private_pages(pid: int) -> int:
+    fields = _text(f"/proc/{pid}/statm").split()
+    return int(fields[1]) - int(fields[2])
+
+
+def _tree_cpu_ms(processes: list[int]) -> float:
+    """User and system time, of reaped children too."""
+    ticks = 0
+    for pid in processes:
+        with contextlib.suppress(OSError, ValueError):
+            ticks += sum(map(int, _text(f"/proc/{pid}/stat").rpartition(")")[2].split()[11:15]))
+    return ticks * 1000 / _TICKS
+
+
+def _proportional(processes: list[int]) -> int:
+    """Memory in bytes where a page shared by several processes counts once."""
+    total = 0
+    for pid in processes:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for line in _text(f"/proc/{pid}/smaps_rollup").splitlines():
+                if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                    total += int(line.split()[1]) * 1024
+    return total
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text("utf-8", "replace")
