@@ -44,10 +44,10 @@ def present(out: Output, episode: Episode) -> int:
     """Print the report of an episode that ended or was suspended, and return the exit code."""
     story = story_of(episode.folder)
     out.document(document(story, episode.folder))
-    for line in report(story, episode.folder):
+    for line in report(story, episode.folder, timeline=not out.told_live):
         out.line(line)
     if episode.status == "suspended" and episode.fault is not None:
-        out.note(f"terret: {episode.fault['message']}; go on with: terret resume {shown(episode.folder)}")
+        out.error(f"the episode is suspended: {episode.fault['message']}; go on: terret resume {shown(episode.folder)}")
         return 3
     return exit_code(episode.label)
 

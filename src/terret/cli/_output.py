@@ -31,6 +31,11 @@ class Output(NamedTuple):
             sys.stderr.write(printable(text) + "\n")
             sys.stderr.flush()
 
+    def error(self, text: str) -> None:
+        """An error line for what did not raise; ``--quiet`` does not silence it."""
+        sys.stderr.write(f"terret: {printable(' '.join(text.split()))}\n")
+        sys.stderr.flush()
+
     def document(self, value: Any) -> None:
         """The result, for programs; ``value`` may hold msgspec structs, paths and tuples."""
         if self.as_json:
@@ -43,6 +48,11 @@ class Output(NamedTuple):
     def live(self) -> bool:
         """Whether a person is watching stderr."""
         return not self.quiet and not self.as_json and sys.stderr.isatty()
+
+    @property
+    def told_live(self) -> bool:
+        """Whether the person who reads the result has just watched it happen."""
+        return self.live and sys.stdout.isatty()
 
 
 def printable(text: str) -> str:

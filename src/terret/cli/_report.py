@@ -12,6 +12,7 @@ import msgspec
 from terret.cli._output import table
 from terret.cli._story import Story, verdict
 from terret.cli._words import FAILURES, LABELS, duration, plural
+from terret.runtime import STOP_REASONS
 
 
 def document(story: Story, folder: Path) -> dict[str, Any]:
@@ -76,7 +77,9 @@ def _headline(story: Story) -> list[str]:
     if label.false_completion:
         lines.append("  - it declared the work done, and the evaluator says it is not")
     if story.stopped:
-        lines.append(f"  The agent's turns ended because: {story.stopped.detail or story.stopped.reason}")
+        reason = STOP_REASONS.get(story.stopped.reason, story.stopped.reason)
+        detail = story.stopped.detail
+        lines.append(f"  - the turns ended: {reason}" + (f" ({detail})" if detail not in ("", reason) else ""))
     return lines
 
 

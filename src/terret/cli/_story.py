@@ -140,8 +140,10 @@ class Story:
         self._pending = data
         self.tool = data.tool
 
-    def _observed(self, data: Observed) -> Told:
+    def _observed(self, data: Observed) -> Told | None:
         action, self._pending = self._pending, None
+        if data.tool == "declare_complete":
+            return None  # the declaration has its own line
         asked = amount(action.args) if action is not None else ""
         if data.ok:
             return data.tool, asked, True

@@ -46,7 +46,7 @@ def command(out: Output, model: str, folder: Path, level: str, no_sandbox: bool)
     task = resolve(load_task(file), file)
     episode = launch(out, task, file.parent, spec, folder, level=level, no_sandbox=no_sandbox)
     story = story_of(episode.folder)
-    for line in report(story, episode.folder):
+    for line in report(story, episode.folder, timeline=not out.told_live):
         out.line(line)
     if episode.status != "finished":
         out.document(document(story, episode.folder))

@@ -54,7 +54,7 @@ def lint_tasks(out: Output, files: tuple[Path, ...]) -> int:
         for problem in problems:
             got = "" if problem.value is None else f" (got {_cut(repr(problem.value))})"
             hint = f"; {problem.hint}" if problem.hint else ""
-            out.line(f"{problem.severity}: {problem.where}: {problem.message}{got}{hint}")
+            out.line(f"{problem.severity}: {problem.where}: {problem.message}{got}{hint} [E_TASK]")
         if not problems:
             out.line(f"{file}: ok")
     if errors:
