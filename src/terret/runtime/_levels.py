@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal
 
 from terret.errors import ConfigError
 
@@ -59,7 +59,7 @@ def parse_level(text: str) -> Level:
     """
     if text not in LEVELS:
         raise ConfigError("unknown level", value=text, hint="use one of " + ", ".join(LEVELS))
-    return cast("Level", text)
+    return text
 
 
 def visible_artifacts(level: Level) -> list[str]:

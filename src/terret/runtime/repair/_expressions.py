@@ -51,15 +51,22 @@ def variants(root: ast.expr, names: list[str]) -> Iterator[Variant]:
             yield Variant(_replaced(root, index, changed), operator)
 
 
+class _Swap(ast.NodeTransformer):
+    """Puts one node in the place of another."""
+
+    def __init__(self, old: ast.expr, new: ast.expr) -> None:
+        self._old = old
+        self._new = new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        return self._new if node is self._old else self.generic_visit(node)
+
+
 def _replaced(root: ast.expr, index: int, changed: ast.expr) -> ast.expr:
     whole = ast.Expression(copy.deepcopy(root))
     node = [item for item in ast.walk(whole.body) if isinstance(item, ast.expr)][index]
-
-    class Swap(ast.NodeTransformer):
-        def visit(self, item: ast.AST) -> ast.AST:
-            return changed if item is node else self.generic_visit(item)
-
-    return Swap().visit(whole).body
+    _Swap(node, changed).visit(whole)
+    return whole.body
 
 
 def _edits(node: ast.expr, names: list[str]) -> Iterator[tuple[ast.expr, str]]:
