@@ -313,6 +313,12 @@ def test_a_malformed_marker_is_named_by_line(text, says):
     assert says in found.message
 
 
+def test_an_empty_block_changes_nothing_and_is_refused():
+    found = parse("edit", blocks(("a.py", "", "")))
+    assert isinstance(found, FormatError)
+    assert found.reason == "empty_block"
+
+
 def test_a_conflict_in_a_file_can_be_edited():
     old = "<<<<<<< HEAD\nx = 1\n"
     (action,) = parse("edit", blocks(("a.py", old, "x = 2\n")))

@@ -103,6 +103,10 @@ REFUSED = [
      "malformed_markers", "line 2: this block has no line >>>>>>> REPLACE"),
     ("edit", "no path", "Here is the fix:\n<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE", "stop",
      "no_path", "line 2"),
+    ("edit", "the whole file after all", f"Here is the corrected version:\n\ngcd.py\n```\n{FIXED}```", "stop",
+     "no_block", "<<<<<<< SEARCH"),
+    ("edit", "the form of a block, unfilled", "Here:\n\ngcd.py\n<<<<<<< SEARCH\n=======\n>>>>>>> REPLACE", "stop",
+     "empty_block", "line 4"),
     ("edit", "the function not repeated", "gcd.py\n<<<<<<< SEARCH\na = 1\n=======\na = 2\n# ... rest of the code ...\n"
      ">>>>>>> REPLACE", "stop", "elided", "line 6"),
     ("file", "left out", f"gcd.py\n```python\n{FIXED}\n# ... rest of the file remains unchanged ...\n```", "stop",

@@ -31,13 +31,16 @@ class EditDialect:
 
     def instructions(self, tools: Sequence[ToolSpec]) -> str:
         """The form of a block."""
-        path = self._default_path or "path/of/the/file"
+        # A worked example and "never the whole file" are what makes a 1.5B model keep to the form; a block of
+        # placeholders is copied as it stands.
+        path = self._default_path or "src/report.py"
         return (
-            "Change files with search/replace blocks of this form:\n\n"
-            f"{path}\n{SEARCH}\nLINES AS THEY ARE NOW\n{DIVIDER}\nLINES AS THEY SHALL BE\n{REPLACE}\n\n"
-            "The search lines must be copied exactly from the file, whole lines with their indentation, and enough of "
-            "them to occur only once. Keep blocks short; use several for several places. To create a file, leave the "
-            "search part empty." + call_instructions(tools)
+            "Change files with one or more search/replace blocks and nothing else. Each block looks like this (path, "
+            "lines to find, lines to put there):\n\n"
+            f"{path}\n{SEARCH}\nfor item in items:\n    print(item)\n{DIVIDER}\n"
+            f"for item in sorted(items):\n    print(item)\n{REPLACE}\n\n"
+            "Copy the lines to find exactly from the file, with their indentation; two or three lines are enough. "
+            "Never write the whole file. To create a file, find nothing." + call_instructions(tools)
         )
 
     def request_tools(self, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
@@ -151,6 +154,8 @@ class _Scanner:
         if hole and hole[1] not in {line.strip() for line in self._old}:
             where = self._start + 1 + len(self._old) + hole[0]
             return refuse("elided", f"line {where} leaves code out ({hole[1][:60]}); write every line", hole[1])
+        if not old and not new:
+            return refuse("empty_block", f"the block of line {self._start} is empty")
         self._edits.append({"path": self._path or "", "old": old, "new": new})
         self._part, self._candidate = "outside", ""
         return None
