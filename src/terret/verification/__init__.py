@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from terret.verification._adjudicate import adjudicate, functional_pass, uncovered
-from terret.verification._check import run_check
+from terret.verification._check import judge, run_check, timed
 from terret.verification._dsse import dsse, pae, verify_dsse
 from terret.verification._evaluate import evaluate
 from terret.verification._failure_code import failure_code
@@ -37,9 +37,11 @@ __all__ = [
     "failure_code",
     "find_weakening",
     "functional_pass",
+    "judge",
     "pae",
     "run_check",
     "statement",
+    "timed",
     "uncovered",
     "verify_dsse",
 ]

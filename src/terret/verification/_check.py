@@ -59,7 +59,7 @@ def run_check(
 
     done = sandbox.run(Command(run=command, limits=limits, scratch=True))
     output = done.output.decode("utf-8", "replace")
-    passed, detail = _judge(done, output, limits, expect, exit_code)
+    passed, detail = judge(done, output, limits, expect, exit_code)
     if done.status in ("timeout", "cpu") and type in ("regression", "lint"):
         passed = None
     return CheckResult(
@@ -80,7 +80,8 @@ def timed(limits: Limits, wall_s: float) -> Limits:
     return msgspec.structs.replace(limits, wall_s=wall_s, cpu_s=max(limits.cpu_s, wall_s))
 
 
-def _judge(done: Completed, output: str, limits: Limits, expect: str | None, exit_code: int | None) -> tuple[bool, str]:
+def judge(done: Completed, output: str, limits: Limits, expect: str | None, exit_code: int | None) -> tuple[bool, str]:
+    """Whether a finished command passes, and if not, why; the rule of :func:`run_check`."""
     if done.status != "ok":
         text = STATUS.get(done.status, done.status)
         return False, "the command " + text.format(

@@ -6,8 +6,6 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from typing import Any, cast
 
 from terret.verification._results import Finding
@@ -93,10 +91,12 @@ def _flags(text: str) -> set[str]:
 def _ini(content: bytes | None, section: str) -> Options | None:
     if content is None:
         return None
+    from configparser import ConfigParser, Error
+
     parser = ConfigParser(interpolation=None, strict=False)
     try:
         parser.read_string(content.decode("utf-8", "replace"))
-    except ConfigError:
+    except Error:
         return None
     return dict(parser[section]) if parser.has_section(section) else None
 
