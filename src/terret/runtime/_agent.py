@@ -111,7 +111,7 @@ class Agent:
             result = ToolResult(text=failure.message, ok=False, failure=detail)
         if not result.ok:
             self.counts["failed_tools"] += 1
-        result = self._observe(action.tool, result)
+        result = self.observe(action.tool, result)
         self.repetition.note(action, result)
         if self.repetition.stuck:
             raise Stop("stuck", f"{action.tool} came back {self.repetition.rounds} times with the same result")
@@ -128,7 +128,7 @@ class Agent:
         if done.status != "ok":
             text += f"\n[the command was stopped: {done.status}]"
         failure = None if passed else {"type": done.status if done.status != "ok" else "exit_code", "detail": command}
-        result = self._observe("run", ToolResult(text=text, ok=bool(passed), failure=failure))
+        result = self.observe("run", ToolResult(text=text, ok=bool(passed), failure=failure))
         kernel.recorder.emit(
             CheckRan(
                 phase="episode",
@@ -145,14 +145,17 @@ class Agent:
         )
         return result
 
-    def _observe(self, tool: str, result: ToolResult) -> ToolResult:
+    def observe(self, tool: str, result: ToolResult) -> ToolResult:
+        """Record what is shown for an action; long texts are shortened, the whole stays readable under a handle."""
         kernel = self.kernel
         store = kernel.recorder.journal.text
         full = None
         text = result.text
         if len(text) > OBSERVATION_LIMIT:
             full = kernel.recorder.journal.blob_text(text)
-            text, _ = condense(text, OBSERVATION_LIMIT, handle=full.blob or "")
+            handle = full.blob or ""
+            kernel.handles.add(handle)
+            text, _ = condense(text, OBSERVATION_LIMIT, handle=handle)
         shown = store(text)
         event = Observed(kernel.turn, tool, result.ok, shown, list(kernel.recent), full, result.failure)
         event = kernel.recorder.emit(event)

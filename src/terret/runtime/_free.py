@@ -62,7 +62,7 @@ class FreeImage:
 
     async def rejected(self, reply: Reply, error: FormatError) -> None:
         """Tell the model what was wrong with its reply."""
-        self._transcript.append(Message("assistant", reply.text))
+        self._transcript.append(Message("assistant", reply.text or _shown(reply) or "(an empty reply)"))
         self._transcript.append(Message("user", error.message))
 
     async def observed(self, reply: Reply, results: list[tuple[Action, ToolResult]]) -> None:
@@ -92,3 +92,8 @@ class FreeImage:
         dropped = [{"message": index, "reason": "older observation"} for index in left_out]
         self._agent.offer([], shorter.tokens, self._limit, dropped)
         self._transcript = shorter
+
+
+def _shown(reply: Reply) -> str:
+    """Native calls as text: a malformed one must not go back to the endpoint as a call."""
+    return "\n".join(f"{call.name}({call.arguments})" for call in reply.tool_calls)

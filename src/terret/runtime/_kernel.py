@@ -7,7 +7,6 @@ a resumed loop sees exactly what the first run saw.
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -94,6 +93,8 @@ class Kernel:
         """How many effects changed the workspace so far; evidence is fresh when none came after it."""
         self.state: dict[str, Any] = {}
         self.completed: Declared | None = None
+        self.handles: set[str] = set()
+        """Digests of the texts the agent may read on."""
         self._gate = gate
         self._effects = 0
         self.recent: list[str] = []
@@ -223,9 +224,12 @@ class Kernel:
         """Run a shell command in the workspace (primitive ``shell.run``)."""
         return await self._command("shell.run", command, timeout_s)
 
-    async def check(self, command: str, timeout_s: float | None = None) -> Completed:
-        """Run a command whose writes are thrown away (primitive ``shell.check``)."""
-        return await self._command("shell.check", command, timeout_s, scratch=True)
+    async def check(self, command: str, timeout_s: float | None = None, *, stdin: bytes | None = None) -> Completed:
+        """Run a command whose writes are thrown away (primitive ``shell.check``).
+
+        Unlike :meth:`run` it may take longer than ``limits.wall_s`` when it asks for it.
+        """
+        return await self._command("shell.check", command, timeout_s, scratch=True, stdin=stdin)
 
     async def search(self, pattern: str, path: str, glob: str | None, limit: int) -> Completed:
         """Search with ripgrep (primitive ``fs.search``)."""
@@ -235,25 +239,36 @@ class Kernel:
 
         return await self._command("fs.search", shlex.join(words), None, scratch=True)
 
-    async def _command(self, primitive: str, command: str, timeout_s: float | None, scratch: bool = False) -> Completed:
-        limits = self.limits
-        wall = min(timeout_s or limits.wall_s, limits.wall_s, max(1.0, self.ledger.left("wall")))
-        limits = msgspec.structs.replace(limits, wall_s=wall)
+    async def _command(
+        self,
+        primitive: str,
+        command: str,
+        timeout_s: float | None,
+        *,
+        scratch: bool = False,
+        stdin: bytes | None = None,
+    ) -> Completed:
+        wall = timeout_s or self.limits.wall_s
+        wall = min(wall if scratch else min(wall, self.limits.wall_s), max(1.0, self.ledger.left("wall")))
+        limits = msgspec.structs.replace(self.limits, wall_s=wall, cpu_s=max(self.limits.cpu_s, wall))
+        args: dict[str, Any] = {"command": command, "timeout_s": timeout_s}
+        if stdin is not None:
+            args["stdin"] = self._text(stdin.decode("utf-8", "replace"))
 
         async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
-            done = await asyncio.to_thread(self.sandbox.run, Command(run=command, limits=limits, scratch=scratch))
+            done = await asyncio.to_thread(
+                self.sandbox.run, Command(run=command, stdin=stdin, limits=limits, scratch=scratch)
+            )
             result = msgspec.to_builtins(msgspec.structs.replace(done, output=b""))
-            del result["output"]
             result["output"] = self._text(done.output.decode("utf-8", "replace"))
             status = {"ok": "ok" if done.exit_code == 0 else "error", "timeout": "timeout"}.get(done.status, "killed")
             return status, result, {"seconds": done.wall_ms / 1000, "cpu_ms": done.cpu_ms, "peak_kb": done.peak_kb}
 
-        outcome = await self.effect(primitive, {"command": command, "timeout_s": timeout_s}, act)
+        outcome = await self.effect(primitive, args, act)
         _raise_refusal(outcome)
         fields = dict(outcome.result)
         output = self.load(fields.pop("output")).encode()
-        fields["output"] = base64.b64encode(output).decode()
-        return msgspec.convert(fields, Completed)
+        return msgspec.structs.replace(msgspec.convert({**fields, "output": ""}, Completed), output=output)
 
     # the workspace as a whole
 
@@ -336,7 +351,9 @@ class Kernel:
     # the agent's own record
 
     async def blob(self, digest: str) -> str:
-        """A text that was too long for an observation."""
+        """A text that was too long for an observation; only those this agent was shown the handle of."""
+        if digest not in self.handles:
+            raise ToolFailure("no_output", "there is no such output; use a handle from a shortened result")
         return load_text(Text(size=0, blob=digest), self.recorder.journal.blobs)
 
     async def update_state(self, changes: dict[str, Any], by: str = "agent") -> None:

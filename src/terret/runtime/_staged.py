@@ -1,0 +1,199 @@
+"""The ``guided`` image at H3: reproduce, attribute, fix, verify and report, each step done and recorded by the runtime.
+
+The model gets small questions only: the code, the failing case, what was expected against what came, the suspicious
+lines. Deterministic repair operators are a second, labelled source of candidates. A change that passes the visible
+checks is compared with the other candidates that do, by how they behave on inputs near those of the tests, before it
+is reported.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterator
+
+from terret.attribution import Failure, attribute, parse_failures
+from terret.journal import Attributed, CheckRan
+from terret.models import Action, FormatError, Sampling
+from terret.runtime._agent import Agent
+from terret.runtime._evidence import Ran, registered, run_check
+from terret.runtime._guided import Ask, GuidedImage
+from terret.runtime._localise import Suspicion, suspicious_lines
+from terret.runtime._machine import Machine
+from terret.runtime._prompts import test_commands
+from terret.runtime._rivals import Rivals
+from terret.runtime._stop import Stop
+from terret.runtime.repair import Plausible
+
+SAMPLES = (
+    Ask("definition", False, 0.8),
+    Ask("edit", True, 0.6),
+    Ask("definition", True, 0.8),
+    Ask("definition", True, 1.0),
+)
+"""After the plain questions: round and round, each with another seed."""
+
+
+class StagedImage(GuidedImage):
+    """The guided image under the H3 workflow.
+
+    Args:
+        agent: The agent it drives.
+        sampling: ``max_tokens`` and the seed of the first question.
+        window: The model's context window in tokens.
+        repair: Whether the repair operators take part.
+        localise: Whether suspicious lines are computed and shown.
+    """
+
+    def __init__(
+        self, agent: Agent, sampling: Sampling, window: int, *, repair: bool = True, localise: bool = True
+    ) -> None:
+        super().__init__(agent, sampling, window)
+        self.machine = Machine()
+        self._rivals = Rivals(agent) if repair else None
+        self._localise = localise
+        self._suspicion = Suspicion({}, [])
+        self._failing: list[Failure] = []
+        self._applied: Plausible | None = None
+        self._asks = self._schedule()
+
+    def _schedule(self) -> Iterator[Ask]:
+        yield Ask("definition", False, 0.0)
+        yield Ask("definition", True, 0.0)
+        yield from itertools.cycle(SAMPLES)
+
+    async def prepare(self) -> None:
+        """Reproduce the failure on the untouched workspace, say which lines are suspicious, attribute it."""
+        await super().prepare()
+        ran = [await run_check(self._agent, check, "reproduction") for check in registered(self._agent)]
+        self.machine.advance("reproduced")
+        if self._localise and test_commands(self._agent.task):
+            self._suspicion = await suspicious_lines(self._agent, test_commands(self._agent.task)[0])
+        self._attribute([item for item in ran if not item.passed])
+
+    async def next_ask(self) -> Ask | None:
+        """The next question; none in a turn that compares, applies or reports candidates."""
+        if self.machine.phase == "report":
+            await self._compare()
+            return None
+        if self._rivals is not None and not self._rivals.tried and self._agent.kernel.turn > 1:
+            found = await self._rivals.search(self._files[0], self._suspicion.lines.get(self._files[0].path, {}))
+            if found:
+                await self._adopt(await self._rivals.best(self._files[0], None))
+                return None
+        return await super().next_ask()
+
+    async def consider(self, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
+        """As the guided image, within the order of the workflow."""
+        refusal = self.machine.refusal("edited")
+        if refusal is not None:
+            return FormatError("out_of_order", "F_tool", refusal, "")
+        return await super().consider(actions)
+
+    async def verify(self) -> bool:
+        """Run the registered checks on the change as it stands."""
+        self.machine.advance("edited")
+        for check in registered(self._agent):
+            ran = await run_check(self._agent, check, "check")
+            if not ran.passed:
+                self.machine.advance("failed")
+                self._attribute([ran])
+                return False
+        self.machine.advance("passed")
+        target = self._files[0]
+        text = (await self._agent.kernel.read(target.path)).decode("utf-8", "replace")
+        if self._applied is None or self._applied.text != text:
+            self._applied = Plausible(text, "model", changed_lines(target.text, text))
+        return True
+
+    async def _compare(self) -> None:
+        """Keep the change that passed, or the rival that behaves better; then report."""
+        target = self._files[0]
+        kept = self._applied
+        if self._rivals is not None and kept is not None and kept.source == "model" and kept.changed_lines:
+            if not self._rivals.tried:
+                await self._rivals.search(target, self._suspicion.lines.get(target.path, {}))
+            best = await self._rivals.best(target, kept)
+            if best is not kept:
+                await self._disagree(kept, best)
+                return
+        self.machine.advance("reported")
+        await self._agent.kernel.declare(self._report(), by="runtime")
+
+    async def _disagree(self, kept: Plausible, best: Plausible) -> None:
+        detail = "other candidates that pass the visible checks agree on another behaviour near the tests' inputs"
+        kernel = self._agent.kernel
+        event = CheckRan("episode", "agreement of candidates", "review", "", False, None, [], detail, 0.0)
+        kernel.recorder.emit(event)
+        self.machine.advance("failed")
+        evidence = [f"kept: {kept.source}, {kept.changed_lines} lines", f"better: {best.source}"]
+        self._record(detail, "agreement with the candidates that fail on fewest inputs", "F_verify", evidence)
+        await kernel.restore(kernel.start)
+        await self._adopt(best)
+
+    async def _adopt(self, chosen: Plausible) -> None:
+        """Apply a candidate that was found without asking the model, and verify it."""
+        action = Action("apply", {"files": [{"path": self._files[0].path, "content": chosen.text}]})
+        result = await self._agent.act(action, chosen.source, by="runtime")
+        if not result.ok:
+            raise Stop("no_candidate", f"the chosen candidate could not be applied: {result.text}")
+        self._applied = chosen
+        if not await self.verify():
+            if self._rivals is not None:
+                self._rivals.drop(chosen)
+            await self._agent.kernel.restore(self._agent.kernel.start)
+
+    def _attribute(self, ran: list[Ran]) -> None:
+        """Separate what was observed from what was expected and from the diagnosis; fill the next question's hint."""
+        previous = self._failing
+        self._failing = [
+            failure
+            for item in ran
+            for failure in parse_failures(item.output, exit_code=item.exit_code, status=item.status)
+        ]
+        found = attribute(self._failing, previous=previous)
+        evidence = [*found.evidence, *(f"suspicious: {text}" for text in self._suspicion.top[:3])]
+        self._failure = "\n".join(self._hint())
+        self._record(
+            found.observed, found.expected, found.failure_type, evidence, found.alternatives, found.next_action
+        )
+
+    def _record(
+        self,
+        observed: str,
+        expected: str,
+        failure_type: str,
+        evidence: list[str],
+        alternatives: list[str] | None = None,
+        next_action: str = "try another change",
+    ) -> None:
+        kernel = self._agent.kernel
+        event = Attributed(
+            kernel.turn, observed, expected, failure_type, evidence, alternatives or [], next_action, "runtime"
+        )
+        kernel.recorder.emit(event)
+        self.machine.advance("attributed")
+
+    def _hint(self) -> Iterator[str]:
+        for failure in self._failing[:3]:
+            if failure.call and failure.expected:
+                got = failure.observed or failure.message
+                yield f"{failure.call} gives {got}, but it should give {failure.expected}"
+            elif failure.expected and failure.observed:
+                yield f"{failure.test or 'a test'}: expected {failure.expected}, got {failure.observed}"
+            else:
+                yield f"{failure.test or 'a check'}: {failure.kind}: {failure.message[:300]}"
+        if self._suspicion.top:
+            yield "Most suspicious lines:"
+            yield from (f"  {text}" for text in self._suspicion.top[:3])
+
+    def _report(self) -> str:
+        source = self._applied.source if self._applied is not None else "model"
+        names = ", ".join(check.name for check in registered(self._agent))
+        return f"{source} change; all registered checks pass on it: {names}"
+
+
+def changed_lines(before: str, after: str) -> int:
+    """How many lines a change takes away or adds."""
+    diff = difflib.ndiff(before.splitlines(), after.splitlines())
+    return sum(line[:2] in {"+ ", "- "} for line in diff)
