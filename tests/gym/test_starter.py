@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -12,6 +13,9 @@ import yaml
 from terret.gym import load_suite
 from terret.models import ScriptedModel
 from terret.task import lint_task, load_task
+
+if TYPE_CHECKING:
+    from terret.verification import Evaluation
 
 CLASSES = {
     "bug",
@@ -316,30 +320,45 @@ def test_script_is_a_competent_agent(name: str) -> None:
     assert {check.run.rstrip("\n") for check in TASKS[name].task.checks} <= after
 
 
-@pytest.mark.sandbox
-@pytest.mark.parametrize("name", IDS)
-def test_buggy_fails_reference_passes_sloppy_is_caught(name: str, tmp_path: Path) -> None:
+def evaluated(name: str, patch: bytes, place: Path) -> Evaluation:
     from terret.sandbox import Workspace
-
     from terret.verification import evaluate
 
-    if "language:javascript" in TASKS[name].task.tags and shutil.which("node") is None:
+    task = TASKS[name].task
+    if "language:javascript" in task.tags and shutil.which("node") is None:
         pytest.skip("needs node")
-    task, reference = TASKS[name].task, TASKS[name].reference
-    assert reference is not None
-    archive = Workspace.create(tmp_path / "base", task.repository, base_folder=None).archive()
+    archive = Workspace.create(place / "base", task.repository, base_folder=None).archive()
+    evaluation = evaluate(task, archive, patch, place)
+    assert (evaluation.applied, evaluation.infra) == (True, [])
+    return evaluation
 
-    good = evaluate(task, archive, reference, tmp_path)
-    assert (good.applied, good.weakened, good.boundary, good.infra) == (True, [], [], [])
-    assert [(check.name, check.detail) for check in good.checks if check.passed is not True] == []
 
-    buggy = evaluate(task, archive, b"", tmp_path)
-    failed = {check.type for check in buggy.checks if check.passed is False}
-    assert {"check", "hidden"} <= failed <= {"check", "hidden", "targeted", "regression"}
+@pytest.mark.slow
+@pytest.mark.sandbox
+@pytest.mark.parametrize("name", IDS)
+def test_reference_passes_everything(name: str, tmp_path: Path) -> None:
+    patch = TASKS[name].reference
+    assert patch is not None
+    evaluation = evaluated(name, patch, tmp_path)
+    assert (evaluation.weakened, evaluation.boundary) == ([], [])
+    assert [(check.name, check.detail) for check in evaluation.checks if check.passed is not True] == []
 
-    sloppy = evaluate(task, archive, sloppy_patch(name, tmp_path), tmp_path)
-    assert (sloppy.applied, sloppy.infra) == (True, [])
-    caught = {check.type for check in sloppy.checks if check.passed is False and check.type != "lint"}
+
+@pytest.mark.slow
+@pytest.mark.sandbox
+@pytest.mark.parametrize("name", IDS)
+def test_initial_state_fails_visibly_and_hidden(name: str, tmp_path: Path) -> None:
+    evaluation = evaluated(name, b"", tmp_path)
+    failed = {check.type for check in evaluation.checks if check.passed is False}
+    assert {"check", "hidden"} <= failed <= {"check", "hidden", "targeted"}
+
+
+@pytest.mark.slow
+@pytest.mark.sandbox
+@pytest.mark.parametrize("name", IDS)
+def test_sloppy_change_is_caught_by_hidden_checks_alone(name: str, tmp_path: Path) -> None:
+    evaluation = evaluated(name, sloppy_patch(name, tmp_path), tmp_path)
+    caught = {check.type for check in evaluation.checks if check.passed is False and check.type != "lint"}
     assert caught == {"hidden"}
 
 
