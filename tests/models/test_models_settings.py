@@ -47,9 +47,18 @@ def test_a_malformed_line_is_named_but_not_shown(line: str) -> None:
 
 
 def test_the_environment_wins(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("A=file\nB=file\n")
-    assert load_settings(tmp_path, {"A": "process"}) == {"A": "process", "B": "file"}
-    assert load_settings(tmp_path / "elsewhere", {"A": "process"}) == {"A": "process"}
+    (tmp_path / ".env").write_text("TERRET_A=file\nexport OPENAI_B=file\n")
+    process = {"TERRET_A": "process", "PATH": "/bin"}
+    assert load_settings(tmp_path, process) == {**process, "OPENAI_B": "file"}
+    assert load_settings(tmp_path / "elsewhere", process) == process
+
+
+def test_lines_of_other_programs_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DATABASE=x\nKEY='many\nlines'\nsource other\nTERRET_A=1\n")
+    assert load_settings(tmp_path, {}) == {"TERRET_A": "1"}
+    (tmp_path / ".env").write_text("TERRET_A='open\n")
+    with pytest.raises(ConfigError, match="env:1"):
+        load_settings(tmp_path, {})
 
 
 def test_a_settings_file_cannot_draw_a_key_to_its_own_address(tmp_path: Path) -> None:

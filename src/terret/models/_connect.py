@@ -21,27 +21,14 @@ def connect(spec: str, *, settings: Mapping[str, str] | None = None, context: in
     """The client of a model; nothing is loaded or contacted yet.
 
     ``settings`` default to the environment completed by ``.env`` in the current folder. ``context`` overrides the
-    window in tokens, as does the setting ``TERRET_CONTEXT``.
+    window in tokens, as does the setting ``TERRET_CONTEXT``; scripts and replays have their own.
 
     Raises:
         ConfigError: The spec or a setting cannot be used.
         ModelNotFound: A local model is unknown or not pulled.
         EpisodeNotFound: A replay names no package.
     """
-    if settings is None:
-        from terret.models._settings import load_settings
-
-        settings = load_settings(Path.cwd())
-    window = context if context is not None else _number(settings, "TERRET_CONTEXT")
-    if window is not None and window <= 0:
-        raise ConfigError("the context must be positive", value=window)
     kind, _, rest = spec.partition(":") if spec.startswith(("scripted:", "replay:")) else spec.partition("/")
-    if rest and kind == "local":
-        return _local(spec, rest, settings, window)
-    if rest and kind == "openai":
-        return _openai(spec, rest, settings, window)
-    if spec.startswith(("http://", "https://")):
-        return _http(spec, settings, window)
     if rest and kind == "scripted":
         from terret.models._scripted import ScriptedModel
 
@@ -50,6 +37,19 @@ def connect(spec: str, *, settings: Mapping[str, str] | None = None, context: in
         from terret.models._replay import ReplayModel
 
         return ReplayModel(rest)
+    if settings is None:
+        from terret.models._settings import load_settings
+
+        settings = load_settings(Path.cwd())
+    window = context if context is not None else _number(settings, "TERRET_CONTEXT")
+    if window is not None and window <= 0:
+        raise ConfigError("the context must be positive", value=window)
+    if rest and kind == "local":
+        return _local(spec, rest, settings, window)
+    if rest and kind == "openai":
+        return _openai(spec, rest, settings, window)
+    if spec.startswith(("http://", "https://")):
+        return _http(spec, settings, window)
     raise ConfigError("not a model", value=spec, hint=f"use {FORMS}")
 
 

@@ -12,14 +12,15 @@ from terret.errors import ConfigError
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']*')\s*(?:#.*)?""")
 _ESCAPE = re.compile(r"\\(.)")
+_OURS = ("OPENAI_", "TERRET_")
 _ENDPOINTS = {"OPENAI_BASE_URL": "OPENAI_API_KEY"}
 
 
 def load_settings(folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment over the ``.env`` of a folder.
+    """The environment over the ``OPENAI_*`` and ``TERRET_*`` lines of a folder's ``.env``; other lines are not read.
 
     Raises:
-        ConfigError: The file is malformed, or would send a key of the environment to an address of its own.
+        ConfigError: Such a line is malformed, or would send a key of the environment to an address of its own.
     """
     environment = os.environ if environment is None else environment
     path = folder / ".env"
@@ -29,7 +30,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the settings file cannot be read: {error}", where=str(path)) from None
-    own = parse_env(text, str(path))
+    own = parse_env(text, str(path), _OURS)
     for address, key in _ENDPOINTS.items():
         # A folder from elsewhere must not be able to draw the caller's key to its own server.
         if address in own and address not in environment and key in environment:
@@ -41,8 +42,8 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
     return {**own, **environment}
 
 
-def parse_env(text: str, where: str = ".env") -> dict[str, str]:
-    r"""The settings of a ``.env`` text.
+def parse_env(text: str, where: str = ".env", prefixes: tuple[str, ...] = ("",)) -> dict[str, str]:
+    r"""The settings of a ``.env`` text whose names start with one of ``prefixes``.
 
     A line is ``KEY=VALUE``, optionally after ``export``; empty lines and lines starting with ``#`` are skipped. An
     unquoted value ends before `` #``; a value in single quotes is literal; in double quotes ``\n``, ``\t``, ``\"``
@@ -54,7 +55,7 @@ def parse_env(text: str, where: str = ".env") -> dict[str, str]:
     found: dict[str, str] = {}
     for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         line = raw.strip()
-        if not line or line.startswith("#"):
+        if not line or line.startswith("#") or not line.removeprefix("export").lstrip().startswith(prefixes):
             continue
         match = _LINE.fullmatch(line)
         value = _value(match[2]) if match else None
