@@ -172,7 +172,7 @@ def test_an_exhausted_script_suspends_and_resume_goes_on(cli, place):
 
 
 def test_ctrl_c_leaves_an_episode_that_resume_finishes(place):
-    slow = [*GOOD[:1], ("run", {"command": "touch started; sleep 50"}), *GOOD[1:]]
+    slow = [*GOOD[:1], ("run", {"command": "touch started; sleep 5"}), *GOOD[1:]]
     (place / "slow.json").write_text(script(slow))
     terret = [sys.executable, "-m", "terret"]
     running = subprocess.Popen(
@@ -195,6 +195,11 @@ def test_ctrl_c_leaves_an_episode_that_resume_finishes(place):
     assert line.endswith("[E_INTERRUPTED]")
     (package,) = (place / "episodes").iterdir()
     assert (package / "live").exists()
+    resumed = subprocess.run(
+        [*terret, "resume", package.name], cwd=place, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout.count("edit_file") == 1
 
 
 @pytest.mark.parametrize("view", [[], ["--timeline"], ["--patch"], ["--events"]])

@@ -11,7 +11,7 @@ import msgspec
 
 from terret.cli._output import table
 from terret.cli._story import Story, verdict
-from terret.cli._words import FAILURES, LABELS, duration, plural
+from terret.cli._words import FAILURES, LABELS, duration, model_name, plural, shorten
 from terret.runtime import STOP_REASONS
 
 
@@ -66,7 +66,7 @@ def report(story: Story, folder: Path, *, timeline: bool = True) -> list[str]:
 
 def _headline(story: Story) -> list[str]:
     opened, label = story.opened, story.labelled
-    who = f"{opened.task_name}, level {opened.level}, {opened.model.get('spec', '?')}" if opened else story.episode
+    who = f"{opened.task_name}, level {opened.level}, {model_name(opened.model)}" if opened else story.episode
     if label is None:
         state = "interrupted" if story.faults or story.closed is None else "unlabelled"
         return [f"{state}  ({who})", "  No verdict yet: the episode can go on where it stopped."]
@@ -78,8 +78,8 @@ def _headline(story: Story) -> list[str]:
         lines.append("  - it declared the work done, and the evaluator says it is not")
     if story.stopped:
         reason = STOP_REASONS.get(story.stopped.reason, story.stopped.reason)
-        detail = story.stopped.detail
-        lines.append(f"  - the turns ended: {reason}" + (f" ({detail})" if detail not in ("", reason) else ""))
+        told = story.stopped.reason == "completed" or story.stopped.detail in ("", reason)
+        lines.append(f"  - the turns ended: {reason}" + ("" if told else f" ({shorten(story.stopped.detail, 100)})"))
     return lines
 
 

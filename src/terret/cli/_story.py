@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NamedTuple
 
-from terret.cli._words import SUCCESSES, amount, duration, plural, shorten
+from terret.cli._words import SUCCESSES, amount, duration, model_name, plural, shorten
 from terret.journal import (
     ActionParsed,
     ActionRejected,
@@ -119,7 +119,7 @@ class Story:
     def _opened(self, data: EpisodeOpened) -> Told:
         self.opened = data
         tier = data.enforcement.get("tier", "unknown")
-        return "opened", f"{data.task_name}, level {data.level}, {data.model.get('spec', '?')}, sandbox {tier}", None
+        return "opened", f"{data.task_name}, level {data.level}, {model_name(data.model)}, sandbox {tier}", None
 
     def _resumed(self, data: EpisodeResumed) -> Told:
         unknown = f", {plural(len(data.unknown), 'effect')} of unknown outcome" if data.unknown else ""

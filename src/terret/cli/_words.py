@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
 LABELS: dict[str | None, str] = {
     "autonomous_verified_success": "The change works, the agent showed it for every requirement, and nobody helped.",
     "assisted_verified_success": "The change works and that was shown, but a person helped in substance.",
@@ -54,6 +58,13 @@ def shorten(text: str, width: int) -> str:
     """The first line of a text, cut with an ellipsis."""
     line = text.strip().splitlines()[0].strip() if text.strip() else ""
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def model_name(identity: Mapping[str, Any]) -> str:
+    """A model's spec without the folder of a script or replayed episode."""
+    spec = str(identity.get("spec", "?"))
+    kind, colon, path = spec.partition(":")
+    return f"{kind}:{PurePath(path).name}" if colon and kind in ("scripted", "replay") else spec
 
 
 def size(count: float) -> str:
