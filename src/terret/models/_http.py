@@ -134,11 +134,11 @@ class HttpModel:
         body = encode_request(
             request, self._name, stream=self._stream, ask_usage=self._ask_usage, limit_name=self._limit_name
         )
-        watch: Watch | None = None
+        client, watch = self._connected(), None
         try:
             async with asyncio.timeout(None) as deadline:
                 watch = Watch(self._timeouts, deadline, asyncio.get_running_loop().time)
-                async with self._send(body) as response:
+                async with self._send(client, body) as response:
                     return await self._read(response, request, on_token, watch)
         except TimeoutError:
             if watch is None:
@@ -147,8 +147,7 @@ class HttpModel:
             raise Failed(self._endpoint.error(ModelTimeout, f"the endpoint {watch.phase}", hint=hint)) from None
 
     @asynccontextmanager
-    async def _send(self, body: bytes) -> AsyncGenerator[httpx.Response, None]:
-        client = self._connected()
+    async def _send(self, client: httpx.AsyncClient, body: bytes) -> AsyncGenerator[httpx.Response, None]:
         import httpx
 
         answered = False
