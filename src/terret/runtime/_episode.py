@@ -40,6 +40,7 @@ from terret.runtime._kernel import EFFECT_CLASS, Kernel
 from terret.runtime._levels import Level, allowed_tools, parse_level, visible_artifacts
 from terret.runtime._loop import run_loop
 from terret.runtime._recorder import Listener, Recorder
+from terret.runtime._staged import StagedImage
 from terret.runtime._stop import Suspended
 from terret.sandbox import Sandbox, Tier, Workspace
 from terret.task import Task, decode_task, task_json
@@ -287,6 +288,8 @@ def _prepare(
 
 
 def _image(opened: EpisodeOpened, agent: Agent, sampling: Sampling, window: int) -> Image:
+    if opened.image == "guided" and opened.level == "H3":
+        return StagedImage(agent, sampling, window)
     if opened.image == "guided":
         return GuidedImage(agent, sampling, window)
     return FreeImage(agent, dialect(opened.dialect), sampling, window)

@@ -138,9 +138,8 @@ class GuidedImage:
         if failed:
             self._note = f"An earlier answer could not be applied: {failed[0].text}"
             return
-        if await self.verify():
-            return
-        await agent.kernel.restore(agent.kernel.start)
+        if not await self.verify():
+            await agent.kernel.restore(agent.kernel.start)
 
     async def prepare(self) -> None:
         """Choose and offer the files, before the first question."""
