@@ -220,7 +220,7 @@ def apply(patch: bytes, target: Path) -> None:
 def actions(name: str) -> list[dict[str, object] | None]:
     """The action of every scripted reply; None for a reply that is none on purpose."""
     found: list[dict[str, object] | None] = []
-    for text in yaml.safe_load((folder(name) / "scripted.yaml").read_text(encoding="utf-8")):
+    for text in yaml.safe_load((folder(name) / "scripted.yaml").read_text(encoding="utf-8"))["replies"]:
         fence = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
         try:
             action = json.loads(fence[0]) if len(fence) == 1 else None
