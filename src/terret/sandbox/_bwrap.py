@@ -14,8 +14,8 @@ from terret.sandbox._host import (
     etc_folder,
     interpreter_bins,
     interpreter_folders,
+    locked_proc,
     node_folder,
-    proc_cover,
     single_programs,
 )
 from terret.task import Limits
@@ -76,11 +76,8 @@ def _system() -> tuple[str, ...]:
     for name in below:
         args += ["--ro-bind", f"/etc/{name}", f"/etc/{name}"]
     args += ["--proc", "/proc"]
-    locked, hidden = proc_cover()
-    for path in locked:
+    for path in locked_proc():
         args += ["--ro-bind", path, path]
-    for path in hidden:
-        args += ["--ro-bind", "/dev/null", path]
     args += ["--dev", "/dev", "--dir", "/var/tmp", "--dir", "/run"]
     for name, file in single_programs().items():
         args += ["--ro-bind", file, f"{TOOLS_FOLDER}/{name}"]

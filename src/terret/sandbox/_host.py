@@ -27,8 +27,7 @@ _FILES = {
 }
 _COPIED = ("ld.so.cache", "ld.so.conf", "mime.types", "protocols", "services", "ssl/openssl.cnf")
 _LINKS = {"localtime": "/usr/share/zoneinfo/UTC", "os-release": "../usr/lib/os-release", "mtab": "/proc/mounts"}
-_FOLDERS = ("alternatives", "ssl/certs", "pki/tls/certs", "pki/ca-trust/extracted", "crypto-policies", "fonts")
-_GLOBBED = ("java-*-openjdk", "python3*")
+_FOLDERS = ("alternatives", "ssl/certs", "pki/tls/certs", "pki/ca-trust/extracted", "crypto-policies")
 
 
 @cache
@@ -42,7 +41,10 @@ def etc_folder() -> tuple[str, tuple[str, ...]]:
         with contextlib.suppress(OSError):
             files[name] = Path("/etc", name).read_bytes()
     etc = Path("/etc")
-    candidates = [*_FOLDERS, *(path.name for pattern in _GLOBBED for path in sorted(etc.glob(pattern)))]
+    for path in etc.glob("python3*/*.py"):
+        with contextlib.suppress(OSError):
+            files[str(path.relative_to(etc))] = path.read_bytes()
+    candidates = [*_FOLDERS, *(path.name for path in sorted(etc.glob("java-*-openjdk")))]
     folders = tuple(name for name in candidates if (etc / name).is_dir())
     digest = hashlib.sha256(repr((sorted(files.items()), folders, _LINKS)).encode()).hexdigest()[:16]
     root = _cache_folder() / f"etc-{digest}"
@@ -177,28 +179,16 @@ def single_programs() -> dict[str, str]:
 
 
 @cache
-def proc_cover() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Parts of ``/proc`` that ownership alone would let a sandbox of root change, and those it would let it read.
+def locked_proc() -> tuple[str, ...]:
+    """Parts of ``/proc`` to mount read-only because their owner may change them.
 
-    A sandboxed process of root keeps root's user id on the outside; it has no capability, but the kernel lets the owner
-    of a setting write it. The first are mounted read-only, the second (unreadable to others) hidden.
+    A sandboxed process of root keeps root's user id on the outside. It has no capability, but the kernel lets the owner
+    of a setting write it, and bubblewrap covers only folders that are themselves writable.
     """
     if os.geteuid() != 0:
-        return (), ()
-    locked, hidden = ["/proc/sys"], list[str]()
-    for entry in sorted(os.scandir("/proc"), key=lambda entry: entry.name):
-        if entry.name.isdigit() or entry.name == "sys" or entry.is_symlink():
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            if _has_writable(entry.path):
-                locked.append(entry.path)
-            continue
-        mode = entry.stat(follow_symlinks=False).st_mode
-        if not mode & 0o004:
-            hidden.append(entry.path)
-        elif mode & 0o222:
-            locked.append(entry.path)
-    return tuple(locked), tuple(hidden)
+        return ()
+    others = (f"/proc/{name}" for name in ("acpi", "asound", "driver", "fs", "scsi"))
+    return ("/proc/sys", *(path for path in others if _has_writable(path)))
 
 
 def _has_writable(folder: str) -> bool:
@@ -206,6 +196,6 @@ def _has_writable(folder: str) -> bool:
         for name in names:
             with contextlib.suppress(OSError):
                 status = os.lstat(os.path.join(path, name))  # noqa: PTH118
-                if stat.S_ISREG(status.st_mode) and (status.st_mode & 0o222 or not status.st_mode & 0o004):
+                if stat.S_ISREG(status.st_mode) and status.st_mode & 0o222:
                     return True
     return False

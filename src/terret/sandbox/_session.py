@@ -17,6 +17,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -126,6 +127,14 @@ class Session:
             self._drop()
         self._sandbox.release(self)
 
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def _shell_now(self) -> _Shell:
         if self._shell is None:
             raise SandboxError("the session has no shell")
@@ -163,7 +172,8 @@ class Session:
 
     @staticmethod
     def _send(shell: _Shell, text: str, nonce: str, wall_s: float) -> Status | None:
-        mark = f"{{ builtin printf '%s %d\\0' {nonce} \"$?\" >&0; }} 2>/dev/null\n"
+        # The empty line brings the parser back to its senses after a text with a quote left open.
+        mark = f"\n{{ builtin printf '%s %d\\0' {nonce} \"$?\" >&0; }} 2>/dev/null\n"
         shell.channel.settimeout(wall_s)
         try:
             shell.channel.sendall(os.fsencode(f"eval {shlex.quote(text)} </dev/null\n{mark}"))

@@ -7,6 +7,7 @@ pipes and devices are not stored. What lies deeper than :data:`DEEPEST` levels i
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import time
@@ -24,6 +25,9 @@ _UNSURE_NS = 25_000_000
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+"""What opening gives when a name has meanwhile become something else."""
+
 _serial = count()
 
 Signature = tuple[int, int, int, int, int]
@@ -98,12 +102,18 @@ class TreeKeeper:
             elif stat.S_ISDIR(mode):
                 if len(at) >= DEEPEST or (status.st_dev, status.st_ino) == self._skip:
                     continue
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._folder(handle, name) as inner:
+                try:
+                    inner = self._open(name, _FOLDER, handle)
+                except OSError as error:
+                    if error.errno in _GONE:
+                        continue
+                    raise
+                with _opened(inner):
                     found = self._take(inner, (*at, name), cache)
-                    if found != EMPTY_TREE:
-                        items.append(Item(name, TREE, found))
+                if found != EMPTY_TREE:
+                    items.append(Item(name, TREE, found))
             elif stat.S_ISLNK(mode):
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):
                     target = os.readlink(name, dir_fd=handle)
                     items.append(Item(name, LINK, self._store.add(b"blob", target)))
         cache[at] = now
@@ -113,8 +123,10 @@ class TreeKeeper:
         """Read a file into the store; None when it has gone."""
         try:
             file = self._open(name, _READ, handle)
-        except FileNotFoundError:
-            return None
+        except OSError as error:
+            if error.errno in _GONE:
+                return None
+            raise
         with _opened(file):
             begun = time.time_ns()
             status = os.fstat(file)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -17,6 +19,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _ENTRY = 4096
 """The least a file or folder counts, in bytes: many small files fill a disk too."""
 
+_LONGEST_PATH, _WITHOUT_END = 3000, 1 << 62
+
 
 class DiskMeter:
     """How much a folder has grown; it is walked only when the disk's own figures ask for it.
@@ -28,15 +32,15 @@ class DiskMeter:
         self.folder = folder
         self._base: int | None = None
         self._last = 0
-        self._fill = 0
+        self._fill = self._fill_at_start = 0
         self._next_walk = 0.0
         self._rest = 0.0
 
     def start(self) -> None:
         """Begin a command."""
         if self._base is None:
-            self._base = self._last = usage(self.folder)
-        self._fill = _filled(self.folder)
+            self._base = self._last = usage(self.folder)[0]
+        self._fill = self._fill_at_start = _filled(self.folder)
         self._next_walk = time.monotonic() + 1.0
 
     def exceeded(self, limit: int, *, final: bool = False) -> bool:
@@ -54,31 +58,46 @@ class DiskMeter:
             return False
         if written < max(spare // 4, _MB) and (final or begun < self._next_walk):
             return False
-        now = usage(self.folder)
+        now, complete = usage(self.folder)
         ended = time.monotonic()
         self._fill = _filled(self.folder)
         self._next_walk = ended + max(1.0, 30 * (ended - begun))
         self._rest = ended + 3 * (ended - begun)
-        self._last = now
+        if now < _WITHOUT_END:
+            self._last = now
+        if not complete and self._fill - self._fill_at_start > limit:
+            # What cannot be looked into may be what fills the disk.
+            return True
         return now > max(base + limit, before + _MB if before > base + limit else 0)
 
 
-def usage(folder: str) -> int:
-    """Bytes a folder takes on disk, links not followed, hard links counted once."""
-    total, seen, open_folders = 0, set[int](), [folder]
-    while open_folders:
-        with contextlib.suppress(OSError), os.scandir(open_folders.pop()) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    status = entry.stat(follow_symlinks=False)
-                    if status.st_nlink > 1 and not entry.is_dir(follow_symlinks=False):
-                        if status.st_ino in seen:
-                            continue
-                        seen.add(status.st_ino)
-                    total += max(_ENTRY, status.st_blocks * 512)
-                    if entry.is_dir(follow_symlinks=False):
-                        open_folders.append(entry.path)
-    return total
+def usage(folder: str) -> tuple[int, bool]:
+    """Bytes a folder takes on disk, and whether all of it could be looked into.
+
+    Links are not followed, hard links counted once. A name too long to be opened counts as more than any limit.
+    """
+    total, complete, seen, waiting = 0, True, set[int](), [folder]
+    while waiting:
+        path = waiting.pop()
+        if len(path) > _LONGEST_PATH:
+            return _WITHOUT_END, True
+        try:
+            with os.scandir(path) as entries:
+                listing = list(entries)
+        except OSError as error:
+            complete = complete and error.errno != errno.EACCES
+            continue
+        for entry in listing:
+            with contextlib.suppress(OSError):
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    waiting.append(entry.path)
+                elif status.st_nlink > 1:
+                    if status.st_ino in seen:
+                        continue
+                    seen.add(status.st_ino)
+                total += max(_ENTRY, status.st_blocks * 512)
+    return total, complete
 
 
 def _filled(folder: str) -> int:
@@ -120,11 +139,9 @@ class Watch:
 
     def verdict(self, exit_code: int | None) -> Status | None:
         """The limit a command that has ended ran into."""
-        if self.group is not None:
-            if self.group.memory_kills() > self._kills:
-                return "memory"
-            if self.group.refused_processes() > self._refused:
-                return "pids"
+        hit = self._hit(self.group) if self.group is not None else None
+        if hit is not None:
+            return hit
         if exit_code == 128 + 24:
             return "cpu"
         if exit_code == 128 + 25:
@@ -140,9 +157,12 @@ class Watch:
         return self.group.cpu_ms() - self._cpu_base if self.group is not None else self._cpu_ms
 
     def _grouped(self, group: Group) -> Status | None:
-        if group.refused_processes() > self._refused:
-            return "pids"
-        return "cpu" if self.cpu_ms() > 1000 * self.limits.cpu_s else None
+        return self._hit(group) or ("cpu" if self.cpu_ms() > 1000 * self.limits.cpu_s else None)
+
+    def _hit(self, group: Group) -> Status | None:
+        if group.memory_kills() > self._kills:
+            return "memory"
+        return "pids" if group.refused_processes() > self._refused else None
 
     def _tree(self, init: int | None) -> Status | None:
         if init is None:
