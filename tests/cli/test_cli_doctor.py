@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from terret.sandbox import Missing, Report
 
 from terret.journal import SigningKey, default_key_path
+from terret.sandbox import Missing, Report
 
 
 @pytest.fixture
