@@ -12,12 +12,21 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from terret.errors import TerretError
+    from terret.runtime import Episode, VerifyReport, resume, run, verify
+    from terret.task import Task, load_task
 
 _HOME = {
+    "Episode": "terret.runtime",
+    "Task": "terret.task",
     "TerretError": "terret.errors",
+    "VerifyReport": "terret.runtime",
+    "load_task": "terret.task",
+    "resume": "terret.runtime",
+    "run": "terret.runtime",
+    "verify": "terret.runtime",
 }
 
-__all__ = ["TerretError", "__version__"]
+__all__ = ["Episode", "Task", "TerretError", "VerifyReport", "__version__", "load_task", "resume", "run", "verify"]
 
 
 def __getattr__(name: str) -> object:
