@@ -101,11 +101,19 @@ def _drop_blob(package: Path) -> None:
 
 def _resign(package: Path) -> None:
     """Sign the untouched journal with another key, as someone else would."""
-    from terret.journal import Head, sign_head
+    from terret.journal import Head, sign_anchor, sign_head
 
     head = Head.from_json((package / "head.json").read_bytes())
-    other = sign_head(SigningKey(bytes(32)), head.episode, head.count, head.last, head.anchors)
+    key = SigningKey(bytes(32))
+    anchors = [sign_anchor(key, head.episode, anchor.seq, anchor.hash) for anchor in head.anchors]
+    other = sign_head(key, head.episode, head.count, head.last, anchors)
     (package / "head.json").write_bytes(other.to_json())
+
+
+def _bad_anchor(package: Path) -> None:
+    head = json.loads((package / "head.json").read_text())
+    head["anchors"][0]["signature"] = "00" * 64
+    (package / "head.json").write_text(json.dumps(head, sort_keys=True, separators=(",", ":")) + "\n")
 
 
 def _bad_signature(package: Path) -> None:
@@ -130,6 +138,7 @@ MATRIX = [
     Damage("change-report", lambda p: (p / "report.md").write_text("all good\n"), 19, "E_PKG_TRACE"),
     Damage("wrong-key", _resign, 20, "E_PKG_KEY"),
     Damage("bad-signature", _bad_signature, 21, "E_PKG_SIGNATURE"),
+    Damage("bad-anchor", _bad_anchor, 21, "E_PKG_SIGNATURE"),
     Damage("no-journal", lambda p: (p / "journal.jsonl").unlink(), 10, "E_PACKAGE"),
     Damage("no-head", lambda p: (p / "head.json").unlink(), 10, "E_PACKAGE"),
     Damage("not-a-head", lambda p: (p / "head.json").write_text("{}"), 10, "E_PACKAGE"),
