@@ -9,7 +9,7 @@ from terret.runtime._agent import Agent, Question
 from terret.runtime._prompts import describe, support
 from terret.runtime._stop import Stop
 from terret.runtime._transcript import Transcript
-from terret.tools import ToolResult
+from terret.tools import ToolResult, condense
 
 _ROLE = (
     "You are a software engineer. You work in the repository at /workspace and change it until the task is done. "
@@ -23,6 +23,10 @@ _AGAIN = (
 
 WARM = 0.7
 """Temperature of the next reply once the agent repeats itself: at 0 it would repeat itself for ever."""
+
+
+KEPT_OF_REFUSED = 4000
+"""Characters of a refused reply that stay in the conversation."""
 
 
 class FreeImage:
@@ -62,7 +66,8 @@ class FreeImage:
 
     async def rejected(self, reply: Reply, error: FormatError) -> None:
         """Tell the model what was wrong with its reply."""
-        self._transcript.append(Message("assistant", reply.text or _shown(reply) or "(an empty reply)"))
+        text, _ = condense(reply.text or _shown(reply) or "(an empty reply)", KEPT_OF_REFUSED)
+        self._transcript.append(Message("assistant", text))
         self._transcript.append(Message("user", error.message))
 
     async def observed(self, reply: Reply, results: list[tuple[Action, ToolResult]]) -> None:
