@@ -34,7 +34,7 @@ def test_the_caller_s_files_are_invisible(run, outside):
     home = Path("~").expanduser()
     done = run(
         f"cat {outside}; cat ../outside.txt; ls {outside.parent}; ls -A {home}; "
-        f"cat /proc/*/root{outside} /proc/*/cwd/../outside.txt /proc/1/root{outside}; cat /etc/shadow; ls /sys /boot /mnt"
+        f"cat /proc/*/root{outside} /proc/*/cwd/../outside.txt /proc/1/root{outside}; cat /etc/shadow"
     )
     assert SECRET.encode() not in done.output
     visible = run(f"find {home} -maxdepth 1 -mindepth 1 2>/dev/null").output.decode().split()
@@ -91,7 +91,7 @@ def test_nothing_outside_the_workspace_can_be_written(run, outside):
     targets = [
         *(str(outside), "../outside.txt", "/usr/bin/evil", "/etc/passwd", "/evil", "/dev/evil", "/run/evil"),
         *("/proc/sys/kernel/hostname", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory"),
-        *("/proc/sysrq-trigger", "/proc/1/oom_score_adj/x", f"{os.path.dirname(os.__file__)}/evil.py"),
+        *("/proc/sysrq-trigger", "/proc/1/oom_score_adj/x", f"{Path(os.__file__).parent}/evil.py"),
     ]
     for target in targets:
         done = run(f"echo evil > {target}")

@@ -31,7 +31,7 @@ def test_the_shell_remembers(session):
 @pytest.mark.parametrize(
     ("text", "output"),
     [
-        ("cat <<'END'\nit's \"fine\" $HOME\nEND", b"it's \"fine\" $HOME\n"),
+        ("cat <<'END'\nit's \"fine\" $HOME\nEND", b'it\'s "fine" $HOME\n'),
         ("printf 'no newline'", b"no newline"),
         ("for i in 1 2; do\n echo $i\ndone # comment", b"1\n2\n"),
         ("", b""),
@@ -40,7 +40,7 @@ def test_the_shell_remembers(session):
         ("echo a\\\n b", b"a b\n"),
         ("printf '\\377\\000\\001'", b"\xff\0\1"),
         ("echo '\u00e9\u4e2d'", "\u00e9\u4e2d\n".encode()),
-        ("read x; echo \"[$x]\"", b"[]\n"),
+        ('read x; echo "[$x]"', b"[]\n"),
     ],
 )
 def test_texts_are_taken_as_they_are(session, text, output):
@@ -49,7 +49,9 @@ def test_texts_are_taken_as_they_are(session, text, output):
     assert session.run("echo next").output == b"next\n"
 
 
-@pytest.mark.parametrize("text", ["echo 'open", "if true; then", "echo $((1 +", "(", "a=(", "break", "continue", "return 1"])
+@pytest.mark.parametrize(
+    "text", ["echo 'open", "if true; then", "echo $((1 +", "(", "a=(", "break", "continue", "return 1"]
+)
 def test_broken_texts_fail_and_the_shell_goes_on(session, text):
     session.run("x=kept")
     done = session.run(text)

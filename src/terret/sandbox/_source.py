@@ -181,12 +181,13 @@ def _is_clean(store: ObjectStore, git_dir: Path, path: Path, tree: str) -> bool:
     settings = ["-c", "core.bare=false", "-c", f"core.excludesFile={exclude if exclude.is_file() else os.devnull}"]
     try:
         git(store.folder, "read-tree", tree, env={"GIT_INDEX_FILE": str(index)})
-        status = git(store.folder, *settings, "status", "--porcelain", "-z", "--ignore-submodules=all", env=env)
+        listing = ("ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard")
+        differing = git(store.folder, *settings, *listing, env=env)
     except GitFailed:
         return False
     finally:
         index.unlink(missing_ok=True)
-    return not status.strip(b"\0 \n")
+    return not differing
 
 
 def _from_url(store: ObjectStore, url: str, commit: str | None, folder: Path, base_folder: Path | None) -> Source:

@@ -1,7 +1,8 @@
 """Turns a folder into a git tree and back, never following a link and never touching anything outside the folder.
 
 Every step is made relative to an open folder. ``.git`` in any case of letters is neither stored nor written; sockets,
-pipes and devices are not stored. What lies deeper than :data:`DEEPEST` levels is not stored either.
+pipes, devices and links at or below ``.gitmodules`` (no patch may hold one) are not stored. What lies deeper than
+:data:`DEEPEST` levels is not stored either.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class TreeKeeper:
                     found = self._take(inner, (*at, name), cache)
                 if found != EMPTY_TREE:
                     items.append(Item(name, TREE, found))
-            elif stat.S_ISLNK(mode):
+            elif stat.S_ISLNK(mode) and not any(part.lower() == b".gitmodules" for part in (*at, name)):
                 with contextlib.suppress(OSError):
                     target = os.readlink(name, dir_fd=handle)
                     items.append(Item(name, LINK, self._store.add(b"blob", target)))
