@@ -13,6 +13,7 @@ from terret.runtime._levels import Level, allowed_tools
 from terret.runtime._stop import Stop
 from terret.runtime._stuck import Repetition
 from terret.runtime._transcript import Transcript
+from terret.runtime._workflow import Workflow
 from terret.task import Task
 from terret.tools import Tool, ToolFailure, ToolResult, condense, registry
 
@@ -70,6 +71,10 @@ class Agent:
         names = [*allowed_tools(level), *(extra_tools or {})]
         self.tools: dict[str, Tool] = {name: table[name] for name in names}
         self.specs: tuple[ToolSpec, ...] = tuple(tool.spec for tool in self.tools.values())
+        self.workflow = Workflow(task, kernel) if level == "H3" else None
+        if self.workflow is not None:
+            kernel.gate = self.workflow.gate
+            kernel.scratch_commands = frozenset(check.run.strip() for check in self.workflow.checks)
         self.repetition = Repetition()
         self.format_errors = 0
         self.counts: dict[str, int] = {"format_errors": 0, "rejected": 0, "failed_tools": 0, "actions": 0}
@@ -104,7 +109,11 @@ class Agent:
         self.format_errors = 0
         self.counts["actions"] += 1
         kernel.recent.clear()
+        kernel.last_command = None
         try:
+            refusal = self.workflow.refusal(action) if self.workflow is not None else None
+            if refusal is not None:
+                raise ToolFailure("out_of_order", refusal)
             result = await self.tools[action.tool].call(kernel, action.args)
         except ToolFailure as failure:
             detail = {"type": failure.kind, "detail": failure.message}
@@ -112,6 +121,8 @@ class Agent:
         if not result.ok:
             self.counts["failed_tools"] += 1
         result = self.observe(action.tool, result)
+        if self.workflow is not None:
+            self.workflow.after(action, result, kernel.last_command)
         self.repetition.note(action, result)
         if self.repetition.stuck:
             raise Stop("stuck", f"{action.tool} came back {self.repetition.rounds} times with the same result")

@@ -81,7 +81,9 @@ class FreeImage:
 
     async def _open(self) -> None:
         agent = self._agent
-        system = "\n\n".join(part for part in (_ROLE, self._dialect.instructions(agent.specs), support(agent)) if part)
+        system = "\n\n".join(
+            part for part in (_ROLE, self._dialect.instructions(agent.specs), support(agent.task, agent.level)) if part
+        )
         entries = await agent.kernel.list(".", 2)
         listing = "\n".join(entry.path + ("/" if entry.kind == "dir" else "") for entry in entries[:200])
         user = f"{describe(agent.task)}\n\nFiles of the repository:\n{listing}"

@@ -95,7 +95,10 @@ class Kernel:
         self.completed: Declared | None = None
         self.handles: set[str] = set()
         """Digests of the texts the agent may read on."""
-        self._gate = gate
+        self.gate = gate
+        self.scratch_commands: frozenset[str] = frozenset()
+        self.last_command: Completed | None = None
+        """What the latest command of this action gave."""
         self._effects = 0
         self.recent: list[str] = []
         """Ids of the effects since the last action began."""
@@ -221,7 +224,9 @@ class Kernel:
     # commands
 
     async def run(self, command: str, timeout_s: float | None = None) -> Completed:
-        """Run a shell command in the workspace (primitive ``shell.run``)."""
+        """Run a shell command in the workspace (primitive ``shell.run``); a registered check leaves no trace there."""
+        if command.strip() in self.scratch_commands:
+            return await self.check(command, timeout_s)
         return await self._command("shell.run", command, timeout_s)
 
     async def check(self, command: str, timeout_s: float | None = None, *, stdin: bytes | None = None) -> Completed:
@@ -268,7 +273,8 @@ class Kernel:
         _raise_refusal(outcome)
         fields = dict(outcome.result)
         output = self.load(fields.pop("output")).encode()
-        return msgspec.structs.replace(msgspec.convert({**fields, "output": ""}, Completed), output=output)
+        self.last_command = msgspec.structs.replace(msgspec.convert({**fields, "output": ""}, Completed), output=output)
+        return self.last_command
 
     # the workspace as a whole
 
@@ -363,7 +369,7 @@ class Kernel:
 
     async def declare(self, summary: str, by: str = "agent") -> list[str]:
         """Declare the task complete; returns the reasons of a refusal, nothing when accepted."""
-        reasons = self._gate(summary)
+        reasons = self.gate(summary)
         declared = self.recorder.emit(Declared(self.turn, summary, not reasons, reasons, by), durable=True)
         if declared.accepted:
             self.completed = declared

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from terret.runtime._agent import Agent
-from terret.runtime._levels import is_visible
+from terret.runtime._levels import Level, is_visible
 from terret.task import Task
 
 
@@ -21,14 +20,14 @@ def test_commands(task: Task) -> list[str]:
     return list(dict.fromkeys(commands))
 
 
-def support(agent: Agent) -> str:
+def support(task: Task, level: Level) -> str:
     """What the level adds to the prompt."""
     lines: list[str] = []
-    if is_visible("test_command_registry", agent.level):
-        lines += [f"Test command: `{command}`" for command in test_commands(agent.task)]
-        if agent.task.lint:
-            lines.append(f"Lint command: `{agent.task.lint}`")
-    if is_visible("tool_usage_protocol", agent.level):
+    if is_visible("test_command_registry", level):
+        lines += [f"Test command: `{command}`" for command in test_commands(task)]
+        if task.lint:
+            lines.append(f"Lint command: `{task.lint}`")
+    if is_visible("tool_usage_protocol", level):
         lines += [
             "Work in small steps: read before you edit, run the tests after every edit, and declare the task complete "
             "only when you saw them pass.",

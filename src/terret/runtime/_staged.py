@@ -12,17 +12,17 @@ import difflib
 import itertools
 from collections.abc import Iterator
 
-from terret.attribution import Failure, attribute, parse_failures
-from terret.journal import Attributed, CheckRan
-from terret.models import Action, FormatError, Sampling
+from terret.attribution import Attribution, Failure
+from terret.journal import CheckRan
+from terret.models import Action, Sampling
 from terret.runtime._agent import Agent
-from terret.runtime._evidence import Ran, registered, run_check
+from terret.runtime._evidence import Ran, run_check
 from terret.runtime._guided import Ask, GuidedImage
 from terret.runtime._localise import Suspicion, suspicious_lines
-from terret.runtime._machine import Machine
 from terret.runtime._prompts import test_commands
 from terret.runtime._rivals import Rivals
 from terret.runtime._stop import Stop
+from terret.runtime._workflow import Workflow
 from terret.runtime.repair import Plausible
 
 SAMPLES = (
@@ -49,7 +49,8 @@ class StagedImage(GuidedImage):
         self, agent: Agent, sampling: Sampling, window: int, *, repair: bool = True, localise: bool = True
     ) -> None:
         super().__init__(agent, sampling, window)
-        self.machine = Machine()
+        self._workflow = agent.workflow or Workflow(agent.task, agent.kernel)
+        self.machine = self._workflow.machine
         self._rivals = Rivals(agent) if repair else None
         self._localise = localise
         self._suspicion = Suspicion({}, [])
@@ -65,7 +66,7 @@ class StagedImage(GuidedImage):
     async def prepare(self) -> None:
         """Reproduce the failure on the untouched workspace, say which lines are suspicious, attribute it."""
         await super().prepare()
-        ran = [await run_check(self._agent, check, "reproduction") for check in registered(self._agent)]
+        ran = [await run_check(self._agent, self._workflow, check, "reproduction") for check in self._workflow.checks]
         self.machine.advance("reproduced")
         if self._localise and test_commands(self._agent.task):
             self._suspicion = await suspicious_lines(self._agent, test_commands(self._agent.task)[0])
@@ -83,18 +84,10 @@ class StagedImage(GuidedImage):
                 return None
         return await super().next_ask()
 
-    async def consider(self, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
-        """As the guided image, within the order of the workflow."""
-        refusal = self.machine.refusal("edited")
-        if refusal is not None:
-            return FormatError("out_of_order", "F_tool", refusal, "")
-        return await super().consider(actions)
-
     async def verify(self) -> bool:
         """Run the registered checks on the change as it stands."""
-        self.machine.advance("edited")
-        for check in registered(self._agent):
-            ran = await run_check(self._agent, check, "check")
+        for check in self._workflow.checks:
+            ran = await run_check(self._agent, self._workflow, check, "check")
             if not ran.passed:
                 self.machine.advance("failed")
                 self._attribute([ran])
@@ -117,7 +110,6 @@ class StagedImage(GuidedImage):
             if best is not kept:
                 await self._disagree(kept, best)
                 return
-        self.machine.advance("reported")
         await self._agent.kernel.declare(self._report(), by="runtime")
 
     async def _disagree(self, kept: Plausible, best: Plausible) -> None:
@@ -127,7 +119,10 @@ class StagedImage(GuidedImage):
         kernel.recorder.emit(event)
         self.machine.advance("failed")
         evidence = [f"kept: {kept.source}, {kept.changed_lines} lines", f"better: {best.source}"]
-        self._record(detail, "agreement with the candidates that fail on fewest inputs", "F_verify", evidence)
+        expected = "agreement with the candidates that fail on fewest inputs"
+        found = Attribution(detail, expected, "F_verify", evidence, [], "apply the candidate that behaves better")
+        self._workflow.attributed(found)
+        self.machine.advance("attributed")
         await kernel.restore(kernel.start)
         await self._adopt(best)
 
@@ -144,34 +139,10 @@ class StagedImage(GuidedImage):
             await self._agent.kernel.restore(self._agent.kernel.start)
 
     def _attribute(self, ran: list[Ran]) -> None:
-        """Separate what was observed from what was expected and from the diagnosis; fill the next question's hint."""
-        previous = self._failing
-        self._failing = [
-            failure
-            for item in ran
-            for failure in parse_failures(item.output, exit_code=item.exit_code, status=item.status)
-        ]
-        found = attribute(self._failing, previous=previous)
-        evidence = [*found.evidence, *(f"suspicious: {text}" for text in self._suspicion.top[:3])]
+        """Separate what was observed from what was expected and from the diagnosis; word the next question's hint."""
+        suspicious = [f"suspicious: {text}" for text in self._suspicion.top[:3]]
+        self._failing = self._workflow.attribute([item.done for item in ran], suspicious)
         self._failure = "\n".join(self._hint())
-        self._record(
-            found.observed, found.expected, found.failure_type, evidence, found.alternatives, found.next_action
-        )
-
-    def _record(
-        self,
-        observed: str,
-        expected: str,
-        failure_type: str,
-        evidence: list[str],
-        alternatives: list[str] | None = None,
-        next_action: str = "try another change",
-    ) -> None:
-        kernel = self._agent.kernel
-        event = Attributed(
-            kernel.turn, observed, expected, failure_type, evidence, alternatives or [], next_action, "runtime"
-        )
-        kernel.recorder.emit(event)
         self.machine.advance("attributed")
 
     def _hint(self) -> Iterator[str]:
@@ -189,7 +160,7 @@ class StagedImage(GuidedImage):
 
     def _report(self) -> str:
         source = self._applied.source if self._applied is not None else "model"
-        names = ", ".join(check.name for check in registered(self._agent))
+        names = ", ".join(check.name for check in self._workflow.checks)
         return f"{source} change; all registered checks pass on it: {names}"
 
 
