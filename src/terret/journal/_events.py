@@ -36,6 +36,7 @@ class EpisodeOpened(Data, frozen=True, tag="episode.opened/1"):
 
     ``task`` is a blob digest of the canonical task JSON (hidden checks included); ``repository`` holds ``source``,
     ``commit``, ``tree`` and the blob of the initial tree archive; ``enforcement`` is the sandbox tier in force.
+    ``ablated`` names responsibilities that were switched off.
     """
 
     task_name: str
@@ -57,6 +58,7 @@ class EpisodeOpened(Data, frozen=True, tag="episode.opened/1"):
     budget: dict[str, float]
     seed: int
     public_key: str
+    ablated: list[str] = []
 
 
 class EpisodeResumed(Data, frozen=True, tag="episode.resumed/1"):

@@ -49,6 +49,13 @@ from terret.tools import Tool
 IMAGES = ("free", "guided")
 """The agent styles: any tool in one conversation, or one small question after another."""
 
+ABLATIONS: dict[str, str] = {
+    "repair": "the repair operators and the comparison among candidates",
+    "localisation": "suspicious lines",
+    "attribution": "failing cases in the next question",
+}
+"""What can be switched off in an episode at H3, and what each is."""
+
 OUTCOME_RULE = "terret.verification.adjudicate/1"
 VERIFICATION = [
     "apply the patch to a fresh workspace",
@@ -103,14 +110,16 @@ async def run_episode(
     clock: Clock = time.time,
     scrubber: Scrubber | None = None,
     extra_tools: dict[str, Tool] | None = None,
+    ablate: frozenset[str] = frozenset(),
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
     A relative ``task.repository.path`` is taken from ``base_folder``. ``image`` and ``dialect_name`` default to what
-    suits the model. A cancelled run leaves a resumable episode.
+    suits the model. ``ablate`` switches off single responsibilities, see :data:`ABLATIONS`. A cancelled run leaves a
+    resumable episode.
 
     Raises:
-        ConfigError: Unknown level, image or dialect, or ``folder`` holds an episode already.
+        ConfigError: Unknown level, image, dialect or ablation, or ``folder`` holds an episode already.
         RepositoryError: The repository cannot be had.
         SandboxUnavailable: This machine cannot isolate commands and ``allow_none`` is not set.
     """
@@ -120,6 +129,8 @@ async def run_episode(
         raise ConfigError("unknown image", value=chosen, hint="use one of " + ", ".join(IMAGES))
     speech = dialect_name or model.identity.dialect
     dialect(speech)
+    if ablate - set(ABLATIONS):
+        raise ConfigError("unknown ablation", value=sorted(ablate - set(ABLATIONS)), hint=", ".join(ABLATIONS))
     live = folder / "live"
     if live.exists() or (folder / "episode.json").exists():
         raise ConfigError("the folder holds an episode already", where=str(folder), hint=f"terret resume {folder}")
@@ -161,6 +172,7 @@ async def run_episode(
         budget={name: float(value) for name, value in msgspec.structs.asdict(task.budget).items()},
         seed=seed,
         public_key=key.public_hex,
+        ablated=sorted(ablate),
     )
     with journal, sandbox:
         recorder = Recorder(journal, listener)
@@ -289,7 +301,7 @@ def _prepare(
 
 def _image(opened: EpisodeOpened, agent: Agent, sampling: Sampling, window: int) -> Image:
     if opened.image == "guided" and opened.level == "H3":
-        return StagedImage(agent, sampling, window)
+        return StagedImage(agent, sampling, window, ablated=frozenset(opened.ablated))
     if opened.image == "guided":
         return GuidedImage(agent, sampling, window)
     return FreeImage(agent, dialect(opened.dialect), sampling, window)

@@ -41,18 +41,16 @@ class StagedImage(GuidedImage):
         agent: The agent it drives.
         sampling: ``max_tokens`` and the seed of the first question.
         window: The model's context window in tokens.
-        repair: Whether the repair operators take part.
-        localise: Whether suspicious lines are computed and shown.
+        ablated: Responsibilities switched off: ``repair``, ``localisation``, ``attribution``.
     """
 
-    def __init__(
-        self, agent: Agent, sampling: Sampling, window: int, *, repair: bool = True, localise: bool = True
-    ) -> None:
+    def __init__(self, agent: Agent, sampling: Sampling, window: int, *, ablated: frozenset[str] = frozenset()) -> None:
         super().__init__(agent, sampling, window)
         self._workflow = agent.workflow or Workflow(agent.task, agent.kernel)
         self.machine = self._workflow.machine
-        self._rivals = Rivals(agent) if repair else None
-        self._localise = localise
+        self._rivals = Rivals(agent) if "repair" not in ablated else None
+        self._localise = "localisation" not in ablated
+        self._hinting = "attribution" not in ablated
         self._suspicion = Suspicion({}, [])
         self._failing: list[Failure] = []
         self._applied: Plausible | None = None
@@ -142,7 +140,7 @@ class StagedImage(GuidedImage):
         """Separate what was observed from what was expected and from the diagnosis; word the next question's hint."""
         suspicious = [f"suspicious: {text}" for text in self._suspicion.top[:3]]
         self._failing = self._workflow.attribute([item.done for item in ran], suspicious)
-        self._failure = "\n".join(self._hint())
+        self._failure = "\n".join(self._hint()) if self._hinting else ""
         self.machine.advance("attributed")
 
     def _hint(self) -> Iterator[str]:
