@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from terret.entropy import Burden, audit
 from terret.journal import (
     CheckRan,
+    EntropyFound,
     EpisodeClosed,
     Evaluated,
     Faulted,
@@ -19,6 +21,7 @@ from terret.journal import (
     PatchTaken,
 )
 from terret.runtime._agent import Agent
+from terret.runtime._harness import FOLDER
 from terret.runtime._stop import Stop
 from terret.sandbox import Tier
 from terret.task import Task
@@ -38,6 +41,9 @@ async def finish(task: Task, agent: Agent, scratch: Path, tier: Tier, stop: Stop
         facts = await _evaluate(task, agent, patch, ran, scratch, tier, stop)
         evaluated = recorder.emit(Evaluated(msgspec.to_builtins(facts)), durable=True)
     facts = msgspec.convert(evaluated.facts, Facts)
+    for burden in await asyncio.to_thread(_burdens, task, agent, facts):
+        place = f"{burden.path}:{burden.line}" if burden.line else burden.path
+        recorder.emit(EntropyFound(burden.category, burden.severity, burden.rule, f"{place}: {burden.evidence}"))
     for fault in facts.infra:
         recorder.emit(Faulted(fault["part"], fault["code"], fault["message"]))
     verdict = adjudicate(facts)
@@ -90,6 +96,19 @@ async def _evaluate(
         requirements=[requirement.id for requirement in task.requirements],
         empty_patch=evaluation.empty_patch,
         counts=agent.counts,
+    )
+
+
+def _burdens(task: Task, agent: Agent, facts: Facts) -> list[Burden]:
+    workspace, tree = agent.kernel.workspace, agent.kernel.tree
+    return audit(
+        lambda path: workspace.show(workspace.base, path),
+        lambda path: workspace.show(tree, path),
+        workspace.changes(workspace.base, tree),
+        paths=[path for path in workspace.paths(tree) if not path.startswith(f"{FOLDER}/")],
+        hints=task.hints,
+        state=agent.kernel.state,
+        weakened=[msgspec.to_builtins(finding) for finding in facts.weakened],
     )
 
 
