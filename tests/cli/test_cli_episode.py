@@ -129,6 +129,7 @@ def test_budget_options_reach_the_episode(cli, place):
         (["--budget", "steps=2.5"], "E_CONFIG", "2.5"),
         (["--budget", "cost=nan"], "E_CONFIG", "nan"),
         (["--level", "H9"], "E_CONFIG", "H9"),
+        (["--ablate", "gravity"], "E_CONFIG", "gravity"),
         (["--image", "oils"], "E_CONFIG", "oils"),
         (["--dialect", "cockney"], "E_CONFIG", "cockney"),
         (["--tier", "full", "--no-sandbox"], "E_CONFIG", "--no-sandbox"),

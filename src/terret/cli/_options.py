@@ -29,6 +29,7 @@ def agent_options(body: F) -> F:
         click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature [default: 0]."),
         click.option("--max-tokens", type=click.IntRange(1), help="Longest reply in tokens [default: 1024]."),
         click.option("--budget", "budgets", multiple=True, metavar="NAME=N", help="Override a budget: steps=20."),
+        click.option("--ablate", "ablations", multiple=True, metavar="NAME", help="Switch one responsibility off."),
     ]
     return _apply(body, options)
 
@@ -64,12 +65,17 @@ def with_budget(task: Task, settings: Iterable[str]) -> Task:
 
     names = {field.name: field.type for field in msgspec.structs.fields(type(task.budget))}
     changes: dict[str, Any] = {}
-    for setting in (part for text in settings for part in text.split(",") if part):
+    for setting in split(settings):
         name, _, text = setting.partition("=")
         if name not in names:
             raise ConfigError("--budget names no budget", value=setting, hint="use one of " + ", ".join(names))
         changes[name] = _number(setting, text, whole=names[name] is int)
     return msgspec.structs.replace(task, budget=msgspec.structs.replace(task.budget, **changes))
+
+
+def split(settings: Iterable[str]) -> list[str]:
+    """The parts of settings that may be repeated or joined by commas."""
+    return [part for text in settings for part in text.split(",") if part]
 
 
 def sampling(temperature: float | None, max_tokens: int | None, seed: int) -> Sampling | None:

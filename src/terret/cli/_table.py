@@ -13,6 +13,7 @@ COMMANDS = {
     "model": "List, fetch and remove local models.",
     "task": "Write and check task files.",
     "suite": "List, validate and run suites of tasks.",
+    "ladder": "Measure what each harness level adds, for any models and suite.",
     "doctor": "Say what this machine offers and how to get what is missing.",
     "demo": "Watch a small model fix a real bug, then verify the package.",
     "completion": "Print a completion script for bash, zsh or fish.",

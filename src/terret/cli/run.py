@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from terret.cli._options import agent_options, isolation, machine_options, sampling, with_budget
+from terret.cli._options import agent_options, isolation, machine_options, sampling, split, with_budget
 from terret.cli._output import Output, output_options
 from terret.cli._table import COMMANDS
 
@@ -53,6 +53,7 @@ def launch(
     durability: Any = "normal",
     tier: str | None = None,
     no_sandbox: bool = False,
+    ablations: tuple[str, ...] = (),
 ) -> Any:
     """Run a loaded task in a new folder below ``folder``; returns the :class:`terret.runtime.Episode`."""
     from terret.cli._conduct import conduct, with_model
@@ -86,6 +87,7 @@ def launch(
                 sampling=sampling(temperature, max_tokens, seed),
                 listener=listener,
                 scrubber=environment_scrubber(),
+                ablate=frozenset(split(ablations)),
             ),
         ),
     )

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from terret.cli._options import agent_options, isolation, machine_options, sampling, with_budget
+from terret.cli._options import agent_options, isolation, machine_options, sampling, split, with_budget
 from terret.cli._output import Output, output_options, table
 from terret.cli._table import COMMANDS
 from terret.cli._words import duration, plural
-from terret.errors import ConfigError
 
 if TYPE_CHECKING:
     from terret.gym import Row, SuiteTask
@@ -163,6 +162,7 @@ class _Runner:
         durability: str,
         tier: str | None,
         no_sandbox: bool,
+        ablations: tuple[str, ...],
     ) -> None:
         from terret.journal import SigningKey, default_key_path
         from terret.models import connect
@@ -183,14 +183,16 @@ class _Runner:
             "dialect_name": dialect,
             "sampling": sampling(temperature, max_tokens, seed),
             "scrubber": environment_scrubber(),
+            "ablate": frozenset(split(ablations)),
         }
 
     async def __call__(self, task: SuiteTask) -> Row:
+        from terret.gym import scripted_model
         from terret.runtime import episode_id, run_episode
 
         package = self._folder / episode_id(task.id.replace("/", "-"))
         run: Callable[..., Awaitable[Episode]] = run_episode
-        model = self._shared or _scripted(task)
+        model = self._shared or scripted_model(task)
         began = time.monotonic()
         episode = await run(with_budget(task.task, self._budgets), model=model, folder=package, **self._options)
         return _row(task, episode, time.monotonic() - began)
@@ -199,17 +201,6 @@ class _Runner:
         """Close the shared model."""
         if self._shared is not None:
             await self._shared.aclose()
-
-
-def _scripted(task: SuiteTask) -> Model:
-    """The scripted solution that lies beside the task's repository."""
-    from terret.models import connect
-
-    repository = task.task.repository.path
-    script = Path(repository).parent / "scripted.yaml" if repository else None
-    if script is None or not script.is_file():
-        raise ConfigError("the task has no scripted solution", value=task.id, hint="give a model with --model")
-    return connect(f"scripted:{script}")
 
 
 def _row(task: SuiteTask, episode: Episode, seconds: float) -> Row:
@@ -232,7 +223,7 @@ def _row(task: SuiteTask, episode: Episode, seconds: float) -> Row:
 
 
 def _names(only: str | None) -> list[str]:
-    return [name for name in (only or "").split(",") if name]
+    return split([only or ""])
 
 
 def _word(held: bool | None) -> str:
