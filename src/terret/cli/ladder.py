@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from terret.cli._options import isolation, machine_options, sampling, with_budget
+from terret.cli._options import isolation, machine_options, sampling, split, with_budget
 from terret.cli._output import Output, output_options
 from terret.cli._table import COMMANDS
 from terret.cli._words import duration, plural
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--only", metavar="ID,ID", help="Only these tasks.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of order, episodes and intervals.")
 @click.option("--budget", "budgets", multiple=True, metavar="NAME=N", help="Override a budget: model_calls=16.")
-@click.option("--ablate", metavar="NAME,NAME", help="Switch off parts of the harness: repair,localise.")
+@click.option("--ablate", metavar="NAME,NAME", help="Switch responsibilities off, such as repair,memory.")
 @click.option("--image", metavar="NAME", help="Agent style; the model's own choice by default.")
 @click.option("--dialect", metavar="NAME", help="Action format: tools, json, bash, edit or file.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature [default: 0].")
@@ -65,8 +65,8 @@ def command(
     from terret.cli._conduct import shown
     from terret.gym import LadderSettings, claim, load_suite, plan, suite_digest
 
-    specs, steps, ablated = _names("--model", models), _levels(levels), frozenset(_names("--ablate", ablate or ""))
-    wanted = [name for name in (only or "").split(",") if name]
+    specs, steps, ablated = _names("--model", models), _levels(levels), _ablations(ablate or "")
+    wanted = _names("--only", only or "")
     tasks = [_budgeted(task, budgets) for task in load_suite(suite, data, wanted, limit)]
     settings = LadderSettings(seed, ablated, _episode_options(options))
     common = {"suite": suite, "seed": seed, "ablate": sorted(ablated), "budget": sorted(budgets), **_plain(options)}
@@ -200,11 +200,21 @@ def _budgeted(task: SuiteTask, budgets: tuple[str, ...]) -> SuiteTask:
 
 
 def _names(option: str, text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = split([text])
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"{option} names something twice", value=twice, hint="name it once")
     return names
+
+
+def _ablations(text: str) -> frozenset[str]:
+    from terret.runtime import ABLATIONS
+
+    names = _names("--ablate", text)
+    for name in names:
+        if name not in ABLATIONS:
+            raise ConfigError("unknown ablation", value=name, hint="use some of " + ", ".join(ABLATIONS))
+    return frozenset(names)
 
 
 def _levels(text: str) -> list[str]:

@@ -2,24 +2,78 @@
 
 from __future__ import annotations
 
+from terret.gym._html import report_html
+from terret.gym._ladder_card import SPLITS, claim, harness_card, suite_digest
+from terret.gym._ladder_cells import Cell, CellResult, plan
+from terret.gym._ladder_models import ModelPool, scripted_model
+from terret.gym._ladder_report import Ladder, gather, ladder_table
+from terret.gym._ladder_report import document as ladder_document
+from terret.gym._ladder_run import CellRunner, LadderSettings, run_cells
+from terret.gym._metrics import EpisodeMetrics, read_metrics
+from terret.gym._metrics_evidence import EVIDENCE, PAPER_TABLE_5
+from terret.gym._metrics_stats import bootstrap, mcnemar, sign_flip
+from terret.gym._metrics_totals import (
+    METRICS,
+    Comparison,
+    Figure,
+    Metric,
+    Totals,
+    compare,
+    figures,
+    total,
+    with_company,
+)
 from terret.gym._rows import Rate, Row, Summary, summarise, table, wilson
 from terret.gym._run import read_rows, run_suite
 from terret.gym._suite import Suite, SuiteTask, load_suite, suites
 from terret.gym._validate import Validation, validate
 
 __all__ = [
+    "EVIDENCE",
+    "METRICS",
+    "PAPER_TABLE_5",
+    "SPLITS",
+    "Cell",
+    "CellResult",
+    "CellRunner",
+    "Comparison",
+    "EpisodeMetrics",
+    "Figure",
+    "Ladder",
+    "LadderSettings",
+    "Metric",
+    "ModelPool",
     "Rate",
     "Row",
     "Suite",
     "SuiteTask",
     "Summary",
+    "Totals",
     "Validation",
+    "bootstrap",
+    "claim",
+    "compare",
+    "figures",
+    "gather",
+    "harness_card",
+    "ladder_document",
+    "ladder_table",
     "load_suite",
+    "mcnemar",
+    "plan",
+    "read_metrics",
     "read_rows",
+    "report_html",
+    "run_cells",
     "run_suite",
+    "scripted_model",
+    "sign_flip",
+    "suite_digest",
     "suites",
     "summarise",
     "table",
+    "total",
     "validate",
     "wilson",
+    "with_company",
 ]
