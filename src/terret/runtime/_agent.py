@@ -12,6 +12,7 @@ from terret.runtime._kernel import Kernel
 from terret.runtime._levels import Level, allowed_tools
 from terret.runtime._stop import Stop
 from terret.runtime._stuck import Repetition
+from terret.runtime._support import Support, state_warnings
 from terret.runtime._transcript import Transcript
 from terret.runtime._workflow import Workflow
 from terret.task import Task
@@ -63,10 +64,18 @@ class Image(Protocol):
 class Agent:
     """A task at a level, through a kernel."""
 
-    def __init__(self, task: Task, level: Level, kernel: Kernel, extra_tools: dict[str, Tool] | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        level: Level,
+        kernel: Kernel,
+        extra_tools: dict[str, Tool] | None = None,
+        support: Support | None = None,
+    ) -> None:
         self.task = task
         self.level: Level = level
         self.kernel = kernel
+        self.support = support or Support()
         table = {**registry(), **(extra_tools or {})}
         names = [*allowed_tools(level), *(extra_tools or {})]
         self.tools: dict[str, Tool] = {name: table[name] for name in names}
@@ -118,6 +127,8 @@ class Agent:
         except ToolFailure as failure:
             detail = {"type": failure.kind, "detail": failure.message}
             result = ToolResult(text=failure.message, ok=False, failure=detail)
+        if action.tool == "update_task_state" and result.ok:
+            result = self._with_warnings(result)
         if not result.ok:
             self.counts["failed_tools"] += 1
         result = self.observe(action.tool, result)
@@ -127,6 +138,12 @@ class Agent:
         if self.repetition.stuck:
             raise Stop("stuck", f"{action.tool} came back {self.repetition.rounds} times with the same result")
         return result
+
+    def _with_warnings(self, result: ToolResult) -> ToolResult:
+        kernel = self.kernel
+        paths = kernel.workspace.paths(kernel.tree)
+        warnings = state_warnings(kernel.recorder.seen(), kernel.state, self.task, paths)
+        return msgspec.structs.replace(result, text="\n".join([result.text, *warnings]))
 
     async def run_tests(self, command: str) -> ToolResult:
         """Run a test command on the workspace as it is, writes thrown away, and record it as evidence."""

@@ -14,6 +14,7 @@ import msgspec
 
 from terret.errors import ConfigError, EpisodeNotFound, JournalError
 from terret.journal import (
+    Attributed,
     Durability,
     EpisodeClosed,
     EpisodeOpened,
@@ -28,6 +29,7 @@ from terret.journal import (
     Stopped,
     write_package,
 )
+from terret.memory import ProjectMemory
 from terret.models import Model, Sampling, dialect
 from terret.permissions import Policy
 from terret.runtime._agent import Agent, Image
@@ -42,6 +44,7 @@ from terret.runtime._loop import run_loop
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._staged import StagedImage
 from terret.runtime._stop import Suspended
+from terret.runtime._support import Support, learn, remember, support_of
 from terret.sandbox import Sandbox, Tier, Workspace
 from terret.task import Task, decode_task, task_json
 from terret.tools import Tool
@@ -53,8 +56,10 @@ ABLATIONS: dict[str, str] = {
     "repair": "the repair operators and the comparison among candidates",
     "localisation": "suspicious lines",
     "attribution": "failing cases in the next question",
+    "context": "guides and ranked files",
+    "memory": "known failures of earlier episodes",
 }
-"""What can be switched off in an episode at H3, and what each is."""
+"""What can be switched off in an episode, and what each is."""
 
 OUTCOME_RULE = "terret.verification.adjudicate/1"
 VERIFICATION = [
@@ -111,11 +116,13 @@ async def run_episode(
     scrubber: Scrubber | None = None,
     extra_tools: dict[str, Tool] | None = None,
     ablate: frozenset[str] = frozenset(),
+    memory: ProjectMemory | None = None,
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
     A relative ``task.repository.path`` is taken from ``base_folder``. ``image`` and ``dialect_name`` default to what
-    suits the model. ``ablate`` switches off single responsibilities, see :data:`ABLATIONS`. A cancelled run leaves a
+    suits the model. ``ablate`` switches off single responsibilities, see :data:`ABLATIONS`. ``memory``
+    is what earlier episodes on the repository left; from H2 on it is read and added to. A cancelled run leaves a
     resumable episode.
 
     Raises:
@@ -177,7 +184,7 @@ async def run_episode(
     with journal, sandbox:
         recorder = Recorder(journal, listener)
         recorder.emit(opened, durable=True)
-        return await _drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools)
+        return await _drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory)
 
 
 async def resume_episode(
@@ -190,6 +197,7 @@ async def resume_episode(
     clock: Clock = time.time,
     scrubber: Scrubber | None = None,
     extra_tools: dict[str, Tool] | None = None,
+    memory: ProjectMemory | None = None,
 ) -> Episode:
     """Go on with an episode that a crash, an interrupt or an infrastructure fault cut short.
 
@@ -233,7 +241,7 @@ async def resume_episode(
             with _sandbox(workspace, task, tier, tier == "none") as sandbox:
                 recorder = Recorder(journal, listener)
                 recorder.emit(opened)
-                return await _drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools)
+                return await _drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory)
         finally:
             await model.aclose()
 
@@ -247,13 +255,17 @@ async def _drive(
     model: Model,
     folder: Path,
     extra_tools: dict[str, Tool] | None,
+    memory: ProjectMemory | None,
 ) -> Episode:
     level = parse_level(opened.level)
     sampling = msgspec.convert(opened.sampling, Sampling)
     policy = Policy.for_task(task.permissions, level)
     ledger = Ledger(task.budget)
+    ablated = frozenset(opened.ablated)
     events = recorder.journal.events()
-    start = await asyncio.to_thread(_prepare, task, level, workspace, events, extra_tools)
+    known = remember(recorder, level, memory, ablated)
+    support = await asyncio.to_thread(support_of, task, level, workspace, known, ablated)
+    start = await asyncio.to_thread(_prepare, task, level, workspace, events, support, extra_tools)
     kernel = Kernel(
         recorder=recorder,
         model=model,
@@ -264,11 +276,13 @@ async def _drive(
         limits=task.limits,
         tree=start,
     )
-    agent = Agent(task, level, kernel, extra_tools)
+    agent = Agent(task, level, kernel, extra_tools, support)
     try:
         stop = await run_loop(agent, _image(opened, agent, sampling, model.identity.context))
         recorder.emit(Stopped(stop.reason, stop.detail, kernel.turn), durable=True)
         await finish(task, agent, folder / "live" / "evaluator", opened.enforcement["tier"], stop)
+        if known:
+            _learn(memory, task, recorder)
     except Suspended as suspended:
         recorder.journal.commit()
         fault = {"part": suspended.part, "code": suspended.code, "message": suspended.message}
@@ -282,7 +296,12 @@ async def _drive(
 
 
 def _prepare(
-    task: Task, level: Level, workspace: Workspace, events: list[Event], extra_tools: dict[str, Tool] | None
+    task: Task,
+    level: Level,
+    workspace: Workspace,
+    events: list[Event],
+    support: Support,
+    extra_tools: dict[str, Tool] | None,
 ) -> str:
     """Bring the workspace to where the record ends; returns the tree the loop starts from."""
     from terret.tools import registry
@@ -290,13 +309,22 @@ def _prepare(
     table = {**registry(), **(extra_tools or {})}
     workspace.restore(workspace.base)
     names = [*allowed_tools(level), *(extra_tools or {})]
-    for path, content in artifacts(task, level, tuple(table[name].spec for name in names)).items():
+    specs = [table[name].spec for name in names]
+    for path, content in artifacts(task, level, specs, support.guides).items():
         workspace.write(path, content)
     start = workspace.snapshot()
     trees = [event.data.tree for event in events if isinstance(event.data, Outcome) and event.data.tree]
     if trees and trees[-1] != start:
         workspace.restore(trees[-1])
     return start
+
+
+def _learn(memory: ProjectMemory | None, task: Task, recorder: Recorder) -> None:
+    events = recorder.journal.events()
+    attributed = [event.data for event in events if isinstance(event.data, Attributed) and event.data.evidence]
+    label = next((event.data.label for event in reversed(events) if isinstance(event.data, Labelled)), None)
+    if attributed:
+        learn(memory, task, events[0].episode, attributed[0].evidence[0], label)
 
 
 def _image(opened: EpisodeOpened, agent: Agent, sampling: Sampling, window: int) -> Image:

@@ -87,9 +87,13 @@ class FreeImage:
         entries = await agent.kernel.list(".", 2)
         listing = "\n".join(entry.path + ("/" if entry.kind == "dir" else "") for entry in entries[:200])
         user = f"{describe(agent.task)}\n\nFiles of the repository:\n{listing}"
+        items = agent.support.ranking[:12]
+        if items:
+            ranked = "\n".join(f"- {item['path']}:{item['start']}-{item['end']} ({item['reason']})" for item in items)
+            user += f"\n\nLikely places, best first (see harness/context_protocol.md):\n{ranked}"
         self._transcript.append(Message("system", system))
         self._transcript.append(Message("user", user))
-        agent.offer([], self._transcript.tokens, self._limit, [])
+        agent.offer([dict(item) for item in items], self._transcript.tokens, self._limit, [])
 
     def _compact(self) -> None:
         target = int(self._limit * 0.7)

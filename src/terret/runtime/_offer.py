@@ -60,10 +60,13 @@ async def choose_files(agent: Agent, limit_chars: int, most: int = 4) -> list[Of
     entries = [entry for entry in await agent.kernel.list(".", 8) if _is_source(entry)]
     paths = {entry.path for entry in entries}
     named = describe(agent.task)
+    places = {path: place for place, path in enumerate(agent.support.paths)}
     scored: list[tuple[int, int, str, str]] = []
     used = await _used_by_tests(agent, paths)
     for entry in entries:
         score, reason = _score(entry.path, named, agent.task.hints, used)
+        if score < 90 and entry.path in places:
+            score, reason = 80 - min(places[entry.path], 30), "ranked for the task"
         scored.append((-score, entry.size, entry.path, reason))
     offered: list[Offered] = []
     for _, size, path, reason in sorted(scored):

@@ -89,6 +89,11 @@ class Recorder:
         recorded = self.take(kind)
         return recorded if recorded is not None else self._append(produce(), durable)
 
+    def seen(self) -> list[Event]:
+        """The events up to here: those replayed so far, or all of them."""
+        events = self.journal.events()
+        return events[: self._next] if self.replaying else events
+
     def token(self, text: str) -> None:
         """Pass on a piece of a streaming reply."""
         if self._listener is not None:

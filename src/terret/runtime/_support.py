@@ -1,0 +1,78 @@
+"""What H2 and H3 add to an agent: guides built from the repository, ranked context, project memory, checked state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from terret.context import Repo, guides, rank
+from terret.journal import Event, MemoryReferenced
+from terret.memory import ProjectMemory, new_note
+from terret.runtime._harness import FILES, FOLDER
+from terret.runtime._levels import Level, is_visible
+from terret.runtime._prompts import describe, test_commands
+from terret.runtime._recorder import Recorder
+from terret.sandbox import Workspace
+from terret.state import contradictions, facts_of, fold
+from terret.task import Task
+
+RANKED_TOKENS = 6000
+"""Budget of the ranked spans."""
+
+MEMORY_ARTIFACT = f"{FOLDER}/{FILES['known_failures']}"
+
+
+class Support(msgspec.Struct, frozen=True):
+    """The level's further artifacts by name, and the repository's files in the order they matter for the task."""
+
+    guides: dict[str, str] = {}
+    ranking: list[dict[str, object]] = []
+
+    @property
+    def paths(self) -> list[str]:
+        """The ranked files, each once."""
+        return list(dict.fromkeys(str(item["path"]) for item in self.ranking))
+
+
+def remember(recorder: Recorder, level: Level, memory: ProjectMemory | None, ablated: frozenset[str]) -> str:
+    """What is known of the repository as the episode begins; recorded, so that a resumed run sees the same."""
+    if not is_visible("known_failures", level) or "memory" in ablated:
+        return ""
+
+    def consult() -> MemoryReferenced:
+        text = memory.render("known_failure") if memory is not None else ""
+        return MemoryReferenced(0, MEMORY_ARTIFACT, text or "nothing is known yet", False)
+
+    return recorder.step(MemoryReferenced, consult, durable=True).contributed
+
+
+def support_of(task: Task, level: Level, workspace: Workspace, known: str, ablated: frozenset[str]) -> Support:
+    """Build a level's support from the initial state of the repository; nothing below H2."""
+    if not is_visible("agent_guide", level):
+        return Support()
+    texts = {"known_failures": known} if known else {}
+    ranking: list[dict[str, object]] = []
+    if "context" not in ablated:
+        base = workspace.base
+        repo = Repo(tuple(workspace.paths(base)), lambda path: workspace.show(base, path))
+        texts |= guides(repo, task)
+        spans = rank(repo, describe(task), budget_tokens=RANKED_TOKENS, tests=test_commands(task), hints=task.hints)
+        ranking = [
+            {"path": s.path, "start": s.start, "end": s.end, "tokens": s.tokens, "reason": s.reason} for s in spans
+        ]
+    return Support(texts, ranking)
+
+
+def state_warnings(events: Sequence[Event], state: dict[str, object], task: Task, paths: Sequence[str]) -> list[str]:
+    """Where the agent's task state contradicts what was observed."""
+    facts = facts_of(events, paths=paths, test_commands=test_commands(task))
+    return contradictions(fold([state]), facts)
+
+
+def learn(memory: ProjectMemory | None, task: Task, episode: str, failure: str, label: str | None) -> None:
+    """Leave what a failed or hard-won episode showed to later ones on the same repository."""
+    if memory is None or not failure:
+        return
+    text = f"{task.name}: {failure}"
+    memory.add(new_note("known_failure", text, evidence=f"label {label or 'none'}", episode=episode))
