@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from terret.sandbox import Sandbox, Workspace
 
 from terret.errors import PackageError, SandboxError
+from terret.sandbox import Sandbox, Workspace
 from terret.task import Check, Hidden, Permissions, Repository, Requirement, Task
 from terret.verification import CheckResult, Evaluation, Facts, adjudicate, evaluate
 

@@ -193,9 +193,7 @@ class _YamlBuilder:
         try:
             value = self._loader.construct_object(node)
         except (ValueError, KeyError, IndexError):
-            self._refuse(
-                at, "a value cannot be read as its type", text[:40], "write plain text or a number"
-            )
+            self._refuse(at, "a value cannot be read as its type", text[:40], "write plain text or a number")
             return text
         if isinstance(value, int) and value.bit_length() > 64:
             self._refuse(at, "a number does not fit in 64 bits", text[:40], "write a smaller number")
