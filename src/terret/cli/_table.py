@@ -14,6 +14,7 @@ COMMANDS = {
     "task": "Write and check task files.",
     "suite": "List, validate and run suites of tasks.",
     "ladder": "Measure what each harness level adds, for any models and suite.",
+    "export": "Hand an episode to other systems, such as OpenTelemetry.",
     "doctor": "Say what this machine offers and how to get what is missing.",
     "demo": "Watch a small model fix a real bug, then verify the package.",
     "completion": "Print a completion script for bash, zsh or fish.",

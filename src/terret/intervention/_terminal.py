@@ -23,7 +23,8 @@ class TerminalQueue:
         timeout_s: Seconds to wait unless the request says otherwise; ``None`` waits for ever.
         clock: Monotonic seconds.
 
-    A line that comes after its request timed out answers nothing, not even the next request. Without ``read`` and ``write``, ``/dev/tty`` is used; a process without a terminal answers none at once.
+    A line that comes after its request timed out answers nothing, not even the next request. Without ``read`` and
+    ``write``, ``/dev/tty`` is used; a process without a terminal answers none at once.
     """
 
     def __init__(
