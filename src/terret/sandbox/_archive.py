@@ -7,10 +7,9 @@ import io
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator
 
 from terret.errors import PackageError
-from terret.sandbox._objects import EXECUTABLE, FILE, LINK, TREE, Item, ObjectStore
+from terret.sandbox._objects import EXECUTABLE, FILE, LINK, ObjectStore
 from terret.sandbox._source import components
 
 _MOST_BYTES = 8 << 30
@@ -23,12 +22,11 @@ def pack(store: ObjectStore, tree: str) -> bytes:
     Raises:
         SandboxError: The store has no such tree.
     """
-    store.load_trees(tree)
-    files = sorted(walk(store, tree))
+    files = sorted(store.walk(tree))
     contents = dict(store.read_many(item.id for _, item in files))
     raw = io.BytesIO()
     with (
-        gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, compresslevel=6) as zipped,
+        gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, compresslevel=3) as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8") as tar,
     ):
         for path, item in files:
@@ -41,15 +39,6 @@ def pack(store: ObjectStore, tree: str) -> bytes:
             member.size, member.mode = len(content), 0o755 if item.mode == EXECUTABLE else 0o644
             tar.addfile(member, io.BytesIO(content))
     return raw.getvalue()
-
-
-def walk(store: ObjectStore, tree: str, below: bytes = b"") -> Iterator[tuple[bytes, Item]]:
-    """Every file and link of a tree with its path; submodules are left out."""
-    for item in store.tree(tree):
-        if item.mode == TREE:
-            yield from walk(store, item.id, below + item.name + b"/")
-        elif item.mode in (FILE, EXECUTABLE, LINK):
-            yield below + item.name, item
 
 
 def unpack(store: ObjectStore, archive: bytes) -> str:

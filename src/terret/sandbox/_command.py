@@ -12,12 +12,16 @@ from pathlib import Path
 
 from terret.errors import SandboxError, SandboxUnavailable
 from terret.sandbox._bwrap import HOME, SHELL, WORKSPACE
+from terret.sandbox._fs import write_all
 from terret.sandbox._host import covers_home
 from terret.sandbox._probe import probe
 from terret.sandbox._types import Completed, Tier
 
 _LONGEST = 100_000
 """Bytes of text that surely fit one argument of a program."""
+
+_SPARE = 32
+"""How many processes beyond the limit the kernel lets be, so that the watchdog sees the limit exceeded."""
 
 _SCRIPT = "/run/terret/command"
 _TAKEN = (WORKSPACE, HOME, "/proc", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/run/terret")
@@ -89,9 +93,7 @@ def open_stdin(content: bytes | None) -> Generator[int]:
     handle = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) if content is None else os.memfd_create("stdin")
     try:
         if content:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(handle, view) :]
+            write_all(handle, content)
             os.lseek(handle, 0, os.SEEK_SET)
         yield handle
     finally:
@@ -113,7 +115,7 @@ def script(text: str) -> Generator[tuple[list[str], dict[str, str]]]:
 
 def with_process_limit(command: Sequence[str], most: int) -> list[str]:
     """Bound the number of processes from inside, where the namespace has its own count (no effect for root)."""
-    return [SHELL, "-c", f'ulimit -u {most} 2>/dev/null; exec "$@"', "bash", *command]
+    return [SHELL, "-c", f'ulimit -u {most + _SPARE} 2>/dev/null; exec "$@"', "bash", *command]
 
 
 def special_files(folder: str, names: list[str]) -> list[str]:

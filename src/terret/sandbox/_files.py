@@ -9,8 +9,9 @@ import stat
 from collections.abc import Generator
 from itertools import count
 
+from terret.sandbox._fs import remove, write_all
 from terret.sandbox._openat import open_beneath
-from terret.sandbox._tree import remove, reserved
+from terret.sandbox._tree import reserved
 from terret.sandbox._types import Entry, FileRefused, Refusal
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -192,9 +193,7 @@ def _replace(path: str, folder: int, name: bytes, content: bytes) -> None:
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
         try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(handle, view) :]
+            write_all(handle, content)
             os.fchmod(handle, mode)
         finally:
             os.close(handle)

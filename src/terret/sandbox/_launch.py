@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import msgspec
 
 from terret.errors import SandboxError
 from terret.sandbox._cgroup import Group
+from terret.sandbox._fs import write_all
 from terret.sandbox._limits import apply
 
 
@@ -39,6 +41,7 @@ class Cage:
         exit_code: Exit code of the command; None while it runs and when it was killed.
         started: Whether bubblewrap came as far as making the namespaces.
         init: Process id of the first process inside; None before it is known.
+        killed: Whether :meth:`kill` was called.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Cage:
         self._init_handle: int | None = None
         self._partial = b""
         self._closed = False
+        self._lock = threading.Lock()
+        self.killed = False
         self.output, output = os.pipe()
         self.status, status = os.pipe()
         take, give = os.pipe()
@@ -91,7 +96,7 @@ class Cage:
                 group.join(self._process.pid)
             apply(self._process.pid, limits)
             words = ["--json-status-fd", str(status), "--seccomp", str(filter_out), *args]
-            _write_all(give, b"".join(os.fsencode(word) + b"\0" for word in words))
+            write_all(give, b"".join(os.fsencode(word) + b"\0" for word in words))
         except BrokenPipeError:
             pass
         except OSError as error:
@@ -139,11 +144,15 @@ class Cage:
 
     def kill(self) -> None:
         """Kill everything inside at once: without its first process a pid namespace ends."""
-        if self._init_handle is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.exited, signal.SIGKILL)
+        # Somebody may close the sandbox from another thread just when the command ends.
+        with self._lock:
+            if self._closed:
+                return
+            self.killed = True
+            for handle in (self._init_handle, self.exited):
+                if handle is not None:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        signal.pidfd_send_signal(handle, signal.SIGKILL)
 
     def reap(self) -> None:
         """Wait until bubblewrap and every process inside are gone.
@@ -162,9 +171,10 @@ class Cage:
 
     def close(self) -> None:
         """Give the descriptors back; the sandbox must have been reaped."""
-        if self._closed:
-            return
-        self._closed = True
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
         for handle in (self.output, self.status, self.exited, self._init_handle):
             if handle is not None:
                 os.close(handle)
@@ -174,9 +184,3 @@ def _wait(handle: int, seconds: float) -> bool:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     return bool(poll.poll(seconds * 1000))
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(handle, view) :]

@@ -171,6 +171,20 @@ class ObjectStore:
         for path, found in names.items():
             self._trees.setdefault(found, below.get(path, []))
 
+    def walk(self, tree: str, below: bytes = b"") -> Iterator[tuple[bytes, Item]]:
+        """Every file and link of a tree with its path; submodules are left out.
+
+        Raises:
+            SandboxError: There is no such tree.
+        """
+        if not below:
+            self.load_trees(tree)
+        for item in self.tree(tree):
+            if item.mode == TREE:
+                yield from self.walk(item.id, below + item.name + b"/")
+            elif item.mode in (FILE, EXECUTABLE, LINK):
+                yield below + item.name, item
+
     def read(self, name: str) -> bytes:
         """The content of one object.
 

@@ -117,7 +117,7 @@ def _try(bwrap: str, *, overlay: bool) -> str | None:
                     group=None,
                 )
             try:
-                done = supervise(cage, Watch(_TRIAL, None, None if overlay else DiskMeter(folder)), lambda: False)
+                done = supervise(cage, Watch(_TRIAL, None, None if overlay else DiskMeter(folder)))
             finally:
                 cage.close()
         except (SandboxError, OSError) as error:

@@ -33,13 +33,12 @@ class Listener(Protocol):
         ...
 
 
-def supervise(cage: Cage, watch: Watch, stopped: Callable[[], bool]) -> Completed:
+def supervise(cage: Cage, watch: Watch) -> Completed:
     """Wait for a command, kill it at its limits, and collect what it printed.
 
     Args:
         cage: A sandbox just started; it is reaped but not closed.
         watch: The checks of the command.
-        stopped: Whether somebody closed the sandbox meanwhile.
 
     Raises:
         SandboxError: Bubblewrap failed before the command began, or something does not die.
@@ -47,14 +46,15 @@ def supervise(cage: Cage, watch: Watch, stopped: Callable[[], bool]) -> Complete
     begun = time.monotonic()
     output = HeadTail(watch.limits.output_kb * 1024)
     stop = follow(cage, watch, output, begun + watch.limits.wall_s)
+    killed = cage.killed
     if stop is not None:
         cage.kill()
     cage.reap()
     drain(cage.output, output)
     wall_ms = (time.monotonic() - begun) * 1000
-    if stop is None and cage.exit_code is None and not stopped():
+    if stop is None and cage.exit_code is None and not killed:
         _explain(cage, output)
-    code = cage.exit_code if stop is None else None
+    code = cage.exit_code if stop is None and not killed else None
     status: Status = stop or watch.verdict(code) or ("ok" if code is not None else "killed")
     return completed(status, code, output, wall_ms, watch)
 

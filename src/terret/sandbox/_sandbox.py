@@ -259,7 +259,7 @@ class Sandbox:
                 shown=shown,
             )
             try:
-                return supervise(cage, Watch(command.limits, group, disk), lambda: self._closed)
+                return supervise(cage, Watch(command.limits, group, disk))
             except BaseException:
                 cage.kill()
                 with contextlib.suppress(SandboxError):

@@ -158,10 +158,11 @@ class Session:
         stop = self._send(shell, text, nonce, wall_s)
         if stop is None:
             stop = follow(shell.cage, watch, output, begun + wall_s, mark)
+        killed = shell.cage.killed
         if not mark.done:
             shell.end()
         drain(shell.cage.output, output)
-        code = mark.code if mark.done else shell.cage.exit_code if stop is None else None
+        code = mark.code if mark.done else shell.cage.exit_code if stop is None and not killed else None
         status: Status = stop or watch.verdict(code) or ("ok" if code is not None else "killed")
         result = completed(status, code, output, (time.monotonic() - begun) * 1000, watch)
         if not mark.done:

@@ -12,10 +12,20 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Generator, Iterator
-from itertools import count
 from typing import NamedTuple
 
+from terret.sandbox._fs import (
+    FOLDER,
+    READ,
+    descend,
+    listing,
+    make_writable,
+    opened,
+    put_file,
+    put_link,
+    remove,
+    unlock,
+)
 from terret.sandbox._objects import EMPTY_TREE, EXECUTABLE, FILE, LINK, TREE, Item, ObjectStore
 
 DEEPEST = 200
@@ -23,29 +33,36 @@ _LARGE = 8 << 20
 _UNSURE_NS = 25_000_000
 """A file changed this shortly before it was read may have been changed again within the same clock tick."""
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 """What opening gives when a name has meanwhile become something else."""
-
-_serial = count()
 
 Signature = tuple[int, int, int, int, int]
 
 
 class _Seen(NamedTuple):
-    """A file as last read; ``signature`` is None when it has to be read again."""
+    """A file or link as last read; ``signature`` is None when it has to be read again."""
 
     signature: Signature | None
     item: Item
 
 
-class Write(NamedTuple):
+class _Folder:
+    """What is known of a folder: its files and links, its folders, and the tree they make (None: not worked out)."""
+
+    __slots__ = ("files", "folders", "tree")
+
+    def __init__(self) -> None:
+        self.files: dict[str, _Seen] = {}
+        self.folders: dict[str, _Folder] = {}
+        self.tree: str | None = None
+
+
+class _Write(NamedTuple):
     """A file or link that restoring has still to write."""
 
-    folder: tuple[bytes, ...]
+    path: tuple[bytes, ...]
     item: Item
+    known: _Folder
 
 
 def reserved(name: bytes) -> bool:
@@ -54,7 +71,7 @@ def reserved(name: bytes) -> bool:
 
 
 class TreeKeeper:
-    """The tree of one folder with a cache of what was read: an unchanged file is not read again.
+    """The tree of one folder with a memory of what was read: an unchanged file is not read again.
 
     Args:
         root: The folder.
@@ -70,7 +87,7 @@ class TreeKeeper:
         self._store = store
         self._mend = mend
         self._skip = skip
-        self._cache: dict[tuple[bytes, ...], dict[bytes, _Seen]] = {}
+        self._known = _Folder()
 
     def snapshot(self) -> str:
         """The id of the folder's tree as it is now.
@@ -79,56 +96,69 @@ class TreeKeeper:
             OSError: Something cannot be read.
             SandboxError: The store cannot be written.
         """
-        cache: dict[tuple[bytes, ...], dict[bytes, _Seen]] = {}
-        with _opened(os.open(self.root, _FOLDER)) as handle:
-            found = self._take(handle, (), cache)
-        self._cache = cache
+        with opened(os.open(self.root, FOLDER)) as handle:
+            now = self._take(handle, self._known, 0, False)
+        self._known = now
         self._store.flush()
-        return found
+        return now.tree or EMPTY_TREE
 
-    def _take(self, handle: int, at: tuple[bytes, ...], cache: dict[tuple[bytes, ...], dict[bytes, _Seen]]) -> str:
-        before = self._cache.get(at, {})
-        now: dict[bytes, _Seen] = {}
-        items: list[Item] = []
-        for name, status in _listing(handle):
-            mode = status.st_mode
-            if stat.S_ISREG(mode):
-                seen = before.get(name)
-                if seen is None or seen.signature != _signature(status):
-                    seen = self._read(handle, name)
-                    if seen is None:
-                        continue
-                now[name] = seen
-                items.append(seen.item)
-            elif stat.S_ISDIR(mode):
-                if len(at) >= DEEPEST or (status.st_dev, status.st_ino) == self._skip:
+    def _take(self, handle: int, before: _Folder, depth: int, linkless: bool) -> _Folder:
+        now = _Folder()
+        files, folders = now.files, now.folders
+        with os.scandir(handle) as entries:
+            for entry in entries:
+                name = entry.name
+                if name[0] == "." and name.lower() == ".git":
                     continue
                 try:
-                    inner = self._open(name, _FOLDER, handle)
-                except OSError as error:
-                    if error.errno in _GONE:
-                        continue
-                    raise
-                with _opened(inner):
-                    found = self._take(inner, (*at, name), cache)
-                if found != EMPTY_TREE:
-                    items.append(Item(name, TREE, found))
-            elif stat.S_ISLNK(mode) and not any(part.lower() == b".gitmodules" for part in (*at, name)):
-                with contextlib.suppress(OSError):
-                    target = os.readlink(name, dir_fd=handle)
-                    items.append(Item(name, LINK, self._store.add(b"blob", target)))
-        cache[at] = now
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                kind = stat.S_IFMT(status.st_mode)
+                if kind == stat.S_IFREG:
+                    seen = before.files.get(name)
+                    if seen is None or seen.signature != _signature(status):
+                        seen = self._read(handle, os.fsencode(name))
+                    if seen is not None:
+                        files[name] = seen
+                elif kind == stat.S_IFDIR:
+                    if depth < DEEPEST and (status.st_dev, status.st_ino) != self._skip:
+                        inner = self._enter(handle, name, before, depth, linkless or name.lower() == ".gitmodules")
+                        if inner is not None:
+                            folders[name] = inner
+                elif kind == stat.S_IFLNK and not linkless and name.lower() != ".gitmodules":
+                    with contextlib.suppress(OSError):
+                        target = os.readlink(os.fsencode(name), dir_fd=handle)
+                        files[name] = _Seen(None, Item(os.fsencode(name), LINK, self._store.add(b"blob", target)))
+        now.tree = before.tree if _alike(before, now) else self._make_tree(now)
+        return now
+
+    def _enter(self, handle: int, name: str, before: _Folder, depth: int, linkless: bool) -> _Folder | None:
+        try:
+            inner = self._open(os.fsencode(name), FOLDER, handle)
+        except OSError as error:
+            if error.errno in _GONE:
+                return None
+            raise
+        with opened(inner):
+            return self._take(inner, before.folders.get(name) or _Folder(), depth + 1, linkless)
+
+    def _make_tree(self, folder: _Folder) -> str:
+        items = [seen.item for seen in folder.files.values()]
+        for name, inner in folder.folders.items():
+            if inner.tree is not None and inner.tree != EMPTY_TREE:
+                items.append(Item(os.fsencode(name), TREE, inner.tree))
         return self._store.add_tree(items)
 
     def _read(self, handle: int, name: bytes) -> _Seen | None:
         """Read a file into the store; None when it has gone."""
         try:
-            file = self._open(name, _READ, handle)
+            file = self._open(name, READ, handle)
         except OSError as error:
             if error.errno in _GONE:
                 return None
             raise
-        with _opened(file):
+        with opened(file):
             begun = time.time_ns()
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
@@ -158,91 +188,81 @@ class TreeKeeper:
             OSError: Something cannot be written.
         """
         self._store.load_trees(tree)
-        writes: list[Write] = []
-        cache: dict[tuple[bytes, ...], dict[bytes, _Seen]] = {}
-        with _opened(os.open(self.root, _FOLDER)) as root:
-            self._match(root, root, tree, (), writes, cache)
-            self._write(root, writes, cache, alone)
-        self._cache = cache
+        writes: list[_Write] = []
+        with opened(os.open(self.root, FOLDER)) as root:
+            known = self._match(root, root, tree, (), self._known, writes)
+            self._known = known
+            self._write(root, writes, alone)
 
     def _match(
-        self,
-        root: int,
-        handle: int,
-        tree: str,
-        at: tuple[bytes, ...],
-        writes: list[Write],
-        cache: dict[tuple[bytes, ...], dict[bytes, _Seen]],
-    ) -> None:
+        self, root: int, handle: int, tree: str, path: tuple[bytes, ...], before: _Folder, writes: list[_Write]
+    ) -> _Folder:
         """Remove what does not belong, make folders, and note the files to write."""
-        _make_writable(handle)
-        wanted = {item.name: item for item in self._store.tree(tree) if not reserved(item.name)}
-        present = dict(_listing(handle, everything=True))
-        kept: dict[bytes, _Seen] = {}
+        make_writable(handle)
+        now = _Folder()
+        items = self._store.tree(tree)
+        wanted = {item.name: item for item in items if not reserved(item.name)}
+        if len(wanted) == len(items) and all(item.mode in (FILE, EXECUTABLE, LINK, TREE) for item in items):
+            now.tree = tree
+        present = dict(listing(handle))
         for name, status in present.items():
             item = wanted.get(name)
             if item is not None and item.mode == TREE and stat.S_ISDIR(status.st_mode):
                 continue
-            seen = self._same(handle, at, item, status) if item is not None else None
+            seen = self._same(handle, before, item, status) if item is not None else None
             if seen is not None:
-                kept[name] = seen
+                now.files[os.fsdecode(name)] = seen
                 del wanted[name]
             elif item is None or stat.S_ISDIR(status.st_mode):
                 remove(root, handle, name)
-        cache[at] = kept
         for name, item in wanted.items():
             if item.mode != TREE:
                 if item.mode in (FILE, EXECUTABLE, LINK):
-                    writes.append(Write(at, item))
+                    writes.append(_Write(path, item, now))
                 continue
             if name in present and not stat.S_ISDIR(present[name].st_mode):
                 os.unlink(name, dir_fd=handle)
-            with contextlib.suppress(FileExistsError):
+            if name not in present or not stat.S_ISDIR(present[name].st_mode):
                 os.mkdir(name, 0o755, dir_fd=handle)
-            with self._folder(handle, name) as inner:
-                self._match(root, inner, item.id, (*at, name), writes, cache)
+            text = os.fsdecode(name)
+            with opened(self._open(name, FOLDER, handle)) as inner:
+                known = before.folders.get(text) or _Folder()
+                now.folders[text] = self._match(root, inner, item.id, (*path, name), known, writes)
+        return now
 
-    def _same(self, handle: int, at: tuple[bytes, ...], item: Item, status: os.stat_result) -> _Seen | None:
+    def _same(self, handle: int, before: _Folder, item: Item, status: os.stat_result) -> _Seen | None:
         """What is known of a file that already is what is wanted."""
         if not stat.S_ISREG(status.st_mode) or item.mode not in (FILE, EXECUTABLE):
             return None
-        seen = self._cache.get(at, {}).get(item.name)
+        seen = before.files.get(os.fsdecode(item.name))
         if seen is None or seen.signature != _signature(status):
             seen = self._read(handle, item.name)
         return seen if seen is not None and seen.item == item else None
 
-    def _write(
-        self,
-        root: int,
-        writes: list[Write],
-        cache: dict[tuple[bytes, ...], dict[bytes, _Seen]],
-        alone: bool,
-    ) -> None:
-        places: dict[str, list[Write]] = {}
+    def _write(self, root: int, writes: list[_Write], alone: bool) -> None:
+        places: dict[str, list[_Write]] = {}
         for write in writes:
             places.setdefault(write.item.id, []).append(write)
-        open_at: tuple[bytes, ...] | None = None
+        open_path: tuple[bytes, ...] | None = None
         handle = -1
         try:
             for name, content in self._store.read_many(places):
-                for at, item in places[name]:
-                    if at != open_at:
+                for path, item, known in places[name]:
+                    if path != open_path:
                         if handle >= 0:
                             os.close(handle)
-                        handle, open_at = -1, at
-                        handle = _descend(root, at)
-                    put(handle, item.name, content, item.mode)
-                    if alone and item.mode != LINK:
+                        handle, open_path = -1, path
+                        handle = descend(root, path)
+                    if item.mode == LINK:
+                        put_link(handle, item.name, content)
+                        continue
+                    put_file(handle, item.name, content, 0o755 if item.mode == EXECUTABLE else 0o644)
+                    if alone:
                         signature = _signature(os.stat(item.name, dir_fd=handle, follow_symlinks=False))
-                        cache[at][item.name] = _Seen(signature, item)
+                        known.files[os.fsdecode(item.name)] = _Seen(signature, item)
         finally:
             if handle >= 0:
                 os.close(handle)
-
-    @contextlib.contextmanager
-    def _folder(self, handle: int, name: bytes) -> Generator[int]:
-        with _opened(self._open(name, _FOLDER, handle)) as inner:
-            yield inner
 
     def _open(self, name: bytes, flags: int, handle: int) -> int:
         try:
@@ -254,92 +274,16 @@ class TreeKeeper:
         return os.open(name, flags, dir_fd=handle)
 
 
-def put(handle: int, name: bytes, content: bytes, mode: bytes) -> None:
-    """Write one file or link into an open folder, in place of a file or link of that name."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=handle)
-    if mode == LINK:
-        os.symlink(content, name, dir_fd=handle)
-        return
-    with _opened(os.open(name, _CREATE, 0o600, dir_fd=handle)) as file:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(file, view) :]
-        os.fchmod(file, 0o755 if mode == EXECUTABLE else 0o644)
-
-
-def remove(root: int, handle: int, name: bytes) -> None:
-    """Remove whatever has that name in an open folder, however deep it is.
-
-    Folders below are moved up to ``root`` first, so that neither names nor the number of open folders grow with depth.
-    """
-    waiting = [(handle, name)]
-    while waiting:
-        parent, last = waiting.pop()
-        try:
-            os.unlink(last, dir_fd=parent)
-            continue
-        except FileNotFoundError:
-            continue
-        except (IsADirectoryError, PermissionError):
-            pass
-        unlock(parent, last)
-        with _opened(os.open(last, _FOLDER, dir_fd=parent)) as inner:
-            for inside, status in _listing(inner, everything=True):
-                if not stat.S_ISDIR(status.st_mode):
-                    os.unlink(inside, dir_fd=inner)
-                    continue
-                unlock(inner, inside)
-                moved = b".terret-removed-%d-%d" % (os.getpid(), next(_serial))
-                os.rename(inside, moved, src_dir_fd=inner, dst_dir_fd=root)
-                waiting.append((root, moved))
-        os.rmdir(last, dir_fd=parent)
-
-
-def unlock(handle: int, name: bytes) -> None:
-    """Give the owner full rights to a file or folder, links not followed."""
-    with _opened(os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)) as found:
-        mode = os.fstat(found).st_mode
-        wanted = 0o700 if stat.S_ISDIR(mode) else 0o600
-        if not stat.S_ISLNK(mode) and mode & wanted != wanted:
-            os.chmod(f"/proc/self/fd/{found}", stat.S_IMODE(mode) | wanted)  # noqa: PTH101
-
-
-def _make_writable(handle: int) -> None:
-    mode = stat.S_IMODE(os.fstat(handle).st_mode)
-    if mode & 0o700 != 0o700:
-        os.fchmod(handle, mode | 0o700)
-
-
-def _descend(root: int, at: tuple[bytes, ...]) -> int:
-    handle = os.open(b".", _FOLDER, dir_fd=root)
-    for name in at:
-        try:
-            inner = os.open(name, _FOLDER, dir_fd=handle)
-        finally:
-            os.close(handle)
-        handle = inner
-    return handle
-
-
-def _listing(handle: int, *, everything: bool = False) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Names with their status; without ``everything`` those of version control are left out."""
-    with os.scandir(handle) as entries:
-        found = list(entries)
-    for entry in found:
-        name = os.fsencode(entry.name)
-        if everything or not reserved(name):
-            with contextlib.suppress(FileNotFoundError):
-                yield name, entry.stat(follow_symlinks=False)
+def _alike(before: _Folder, now: _Folder) -> bool:
+    """Whether a folder makes the same tree as before."""
+    if before.tree is None or len(before.files) != len(now.files) or before.folders.keys() != now.folders.keys():
+        return False
+    for name, seen in now.files.items():
+        known = before.files.get(name)
+        if known is not seen and (known is None or known.item != seen.item):
+            return False
+    return all(before.folders[name].tree == inner.tree for name, inner in now.folders.items())
 
 
 def _signature(status: os.stat_result) -> Signature:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode
-
-
-@contextlib.contextmanager
-def _opened(handle: int) -> Generator[int]:
-    try:
-        yield handle
-    finally:
-        os.close(handle)

@@ -124,7 +124,9 @@ class Watch:
         self.disk = disk
         self.peak_kb = 0
         self._cpu_ms = 0.0
-        self._cpu_base = group.cpu_ms() if group is not None else _tree_cpu_ms(_tree(init)) if init is not None else 0.0
+        self._cpu_base = (
+            group.cpu_ms() if group is not None else _tree_cpu_ms(_tree(init)[0]) if init is not None else 0.0
+        )
         self._kills = group.memory_kills() if group is not None else 0
         self._refused = group.refused_processes() if group is not None else 0
         if disk is not None:
@@ -167,8 +169,8 @@ class Watch:
     def _tree(self, init: int | None) -> Status | None:
         if init is None:
             return None
-        processes = _tree(init)
-        if len(processes) > self.limits.pids + 1:
+        processes, threads = _tree(init)
+        if threads > self.limits.pids + 1:
             return "pids"
         memory = 0
         for pid in processes:
@@ -192,17 +194,18 @@ class Watch:
         return False
 
 
-def _tree(init: int) -> list[int]:
-    """All processes at and below one; orphans hang at the first process of their namespace."""
-    found, waiting = list[int](), [init]
+def _tree(init: int) -> tuple[list[int], int]:
+    """All processes at and below one, and the number of their threads; orphans hang at a namespace's first process."""
+    found, threads, waiting = list[int](), 0, [init]
     while waiting:
         pid = waiting.pop()
         found.append(pid)
         with contextlib.suppress(OSError):
             for thread in Path(f"/proc/{pid}/task").iterdir():
+                threads += 1
                 with contextlib.suppress(OSError):
                     waiting += map(int, _text(f"{thread}/children").split())
-    return found
+    return found, threads
 
 
 def _private_pages(pid: int) -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 
 from terret.errors import PackageError, SandboxError
-from terret.sandbox._archive import pack, unpack, walk
 from terret.sandbox._files import Files
 from terret.sandbox._git import GitFailed, git
 from terret.sandbox._objects import EXECUTABLE, FILE, LINK, TREE, ObjectStore
@@ -71,6 +70,8 @@ class Workspace:
             PackageError: It is not such an archive.
             SandboxError: The folder is in use or cannot be written.
         """
+        from terret.sandbox._archive import unpack
+
         return _make(folder, lambda store, _: Source(unpack(store, archive), None, "archive"))
 
     @classmethod
@@ -96,6 +97,8 @@ class Workspace:
         Raises:
             SandboxError: There is no such tree.
         """
+        from terret.sandbox._archive import pack
+
         with self._lock:
             return pack(self._store, tree or self.base)
 
@@ -106,8 +109,7 @@ class Workspace:
             SandboxError: There is no such tree.
         """
         with self._lock:
-            self._store.load_trees(tree)
-            return sorted(os.fsdecode(path) for path, _ in walk(self._store, tree))
+            return sorted(os.fsdecode(path) for path, _ in self._store.walk(tree))
 
     def snapshot(self) -> str:
         """Store the present state; returns its tree id. Files that have not changed are not read again.
