@@ -15,6 +15,7 @@ _COMPARED = re.compile(r"^assert (?P<left>.+?) (?P<op>==|is|in|!=|<=|>=|<|>|not 
 _WHERE = re.compile(r"^ *\+ +where (?P<value>.+?) = (?P<call>.+)$")
 _NAMED = re.compile(r"^(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Iteration)): ?(?P<text>.*)$")
 _BARE = re.compile(r"^(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Iteration))$")
+_PARAMETERS = re.compile(r"^\w+ = .+$", re.MULTILINE)
 _FRAME = re.compile(r'^ *File "(?P<path>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>\S+))?', re.MULTILINE)
 _UNITTEST = re.compile(r"^(?P<kind>FAIL|ERROR): (?P<test>\w+) \((?P<where>[^)]*)\)", re.MULTILINE)
 _NOT_EQUAL = re.compile(r"^(?P<observed>.+) != (?P<expected>.+?)(?: : .*)?$")
@@ -53,7 +54,8 @@ def unittest_failures(output: str) -> list[Failure]:
     for index, block in enumerate(blocks):
         end = blocks[index + 1].start() if index + 1 < len(blocks) else len(output)
         body = output[block.end() : end].split("\n" + "=" * 70, 1)[0]
-        test = f"{block['where']}.{block['test']}"
+        where, test = block["where"], block["test"]
+        test = where if where.endswith(f".{test}") else f"{where}.{test}"
         found += [_with(failure, test=test) for failure in traceback_failures(body)[:1]]
     return found
 
@@ -88,6 +90,9 @@ def _from_pytest(test: str, errors: list[str], body: str) -> Failure:
         failure = (
             _exception_failure(*named, frames) if named is not None else Failure("assertion", first, frames=frames)
         )
+        # What the test was called with stands above its source.
+        given = _PARAMETERS.search(body.split("\n>", 1)[0])
+        failure = _with(failure, call=given[0][:300] if given is not None else None)
     inner = [frame for frame in frames if "site-packages" not in frame.path]
     place = inner[-1] if inner else None
     return _with(failure, test=test, path=place.path if place else None, line=place.line if place else None)

@@ -13,6 +13,11 @@ _JS_ERROR = re.compile(r"^\s*(?:\[?(?P<name>[A-Z]\w*Error)(?: \[\w+\])?\]?): ?(?
 _JS_FRAME = re.compile(
     r"^\s+at (?:(?P<function>[^\s(]+) \()?(?:file://)?(?P<path>[^\s():]+):(?P<line>\d+):\d+\)?", re.MULTILINE
 )
+_TAP_NAME = re.compile(r"^\s*name: '(?P<name>\w*Error)'$", re.MULTILINE)
+_TAP_ERROR = re.compile(r"^\s*error: (?:\|-\n\s*)?[\"']?(?P<text>.+?)[\"']?$", re.MULTILINE)
+_TAP_FRAME = re.compile(
+    r"^\s+(?:async )?(?P<function>[\w.<>$ ]+) \((?:file://)?(?P<path>[^\s():]+):(?P<line>\d+):\d+\)$", re.MULTILINE
+)
 _EXPECTED = re.compile(r"^\s*expected: (?P<text>.+?),?$", re.MULTILINE)
 _ACTUAL = re.compile(r"^\s*actual: (?P<text>.+?),?$", re.MULTILINE)
 _UNEQUAL = re.compile(r"^\s*(?P<observed>.+) !== (?P<expected>.+)$", re.MULTILINE)
@@ -55,21 +60,26 @@ def compiler_failures(output: str) -> list[Failure]:
 
 
 def _js_failure(body: str) -> Failure | None:
-    error = _JS_ERROR.search(body)
-    if error is None:
+    error, tap = _JS_ERROR.search(body), _TAP_NAME.search(body)
+    if tap is not None:
+        told = _TAP_ERROR.search(body)
+        name, text = tap["name"], told["text"] if told is not None else ""
+    elif error is not None:
+        name, text = error["name"], error["text"]
+    else:
         return None
-    expected, actual = _EXPECTED.search(body), _ACTUAL.search(body)
-    unequal = _UNEQUAL.search(body)
-    kind: Kind = "assertion" if error["name"] == "AssertionError" else "exception"
-    if error["name"] == "SyntaxError":
+    expected, actual, unequal = _EXPECTED.search(body), _ACTUAL.search(body), _UNEQUAL.search(body)
+    kind: Kind = "assertion" if name == "AssertionError" else "exception"
+    if name == "SyntaxError":
         kind = "syntax"
-    if "Cannot find module" in error["text"]:
+    if "Cannot find module" in text:
         kind = "import"
-    frames = [Frame(m["path"], int(m["line"]), m["function"] or "") for m in _JS_FRAME.finditer(body)]
+    places = list((_TAP_FRAME if tap is not None else _JS_FRAME).finditer(body))
+    frames = [Frame(m["path"], int(m["line"]), m["function"] or "") for m in places]
     own = [frame for frame in frames if not frame.path.startswith("node:")]
     return Failure(
         kind,
-        f"{error['name']}: {error['text']}".rstrip(": "),
+        f"{name}: {text}".rstrip(": "),
         path=own[0].path if own else None,
         line=own[0].line if own else None,
         expected=expected["text"] if expected else (unequal["expected"] if unequal else None),

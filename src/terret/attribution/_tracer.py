@@ -81,17 +81,21 @@ if kind == "pytest":
     import pytest
     class Plugin:
         @pytest.hookimpl(wrapper=True)
-        def pytest_pyfunc_call(self, pyfuncitem):
+        def pytest_runtest_call(self, item):
             begin()
-            passed = False
             try:
-                result = yield
-                passed = True
-                return result
+                return (yield)
             except TooLong as error:
                 raise AssertionError(str(error)) from None
             finally:
-                end(pyfuncitem.nodeid, passed)
+                sys.settrace(None)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport(self, item, call):
+            report = yield
+            if call.when == "call":
+                end(item.nodeid, report.passed)
+            return report
     try:
         pytest.main([*arguments, "-q", "-p", "no:cacheprovider", "-p", "no:timeout"], plugins=[Plugin()])
     finally:
