@@ -11,7 +11,8 @@ from typing import Any
 
 from terret.journal import Scrubber, SigningKey, default_key_path
 from terret.models import Model, connect
-from terret.runtime._episode import Episode, resume_episode, run_episode
+from terret.runtime._episode import resume_episode, run_episode
+from terret.runtime._result import Episode
 from terret.runtime._verify import VerifyReport, verify_package
 from terret.task import Task, load_task
 

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
 
 import msgspec
 
@@ -20,7 +19,6 @@ from terret.journal import (
     EpisodeOpened,
     EpisodeResumed,
     Event,
-    Intent,
     Journal,
     Labelled,
     Outcome,
@@ -38,10 +36,11 @@ from terret.runtime._finish import finish
 from terret.runtime._free import FreeImage
 from terret.runtime._guided import GuidedImage
 from terret.runtime._harness import artifacts
-from terret.runtime._kernel import EFFECT_CLASS, Kernel
+from terret.runtime._kernel import Kernel
 from terret.runtime._levels import Level, allowed_tools, parse_level, visible_artifacts
 from terret.runtime._loop import run_loop
 from terret.runtime._recorder import Listener, Recorder
+from terret.runtime._result import Episode, finished_episode, summary, unknown_effects, versions
 from terret.runtime._staged import StagedImage
 from terret.runtime._stop import Suspended
 from terret.runtime._support import Support, learn, remember, support_of
@@ -72,28 +71,6 @@ VERIFICATION = [
 ]
 
 Clock = Callable[[], float]
-
-
-class Episode(msgspec.Struct, frozen=True):
-    """What became of an episode.
-
-    ``status`` is ``finished``, or ``suspended`` when an infrastructure fault left it resumable; then there is no
-    label and ``fault`` says why. ``usage`` counts steps, model_calls, tokens, wall (seconds) and cost (USD).
-    """
-
-    id: str
-    folder: Path
-    status: Literal["finished", "suspended"]
-    label: str | None
-    failure_code: str | None
-    functional_pass: bool | None
-    false_completion: bool
-    graded: bool
-    stop_reason: str | None
-    turns: int
-    usage: dict[str, float]
-    reasons: list[str]
-    fault: dict[str, str] | None = None
 
 
 async def run_episode(
@@ -286,7 +263,7 @@ async def _drive(
     except Suspended as suspended:
         recorder.journal.commit()
         fault = {"part": suspended.part, "code": suspended.code, "message": suspended.message}
-        return _summary(folder, recorder.journal.events(), "suspended", fault)
+        return summary(folder, recorder.journal.events(), "suspended", fault)
     except BaseException:
         # A cancelled or failing run keeps what it has; the journal may be what failed.
         with contextlib.suppress(JournalError):
@@ -348,66 +325,7 @@ def _seal(folder: Path, journal: Journal, ledger: Ledger | None) -> Episode:
     events = journal.events()
     journal.close()
     shutil.rmtree(folder / "live", ignore_errors=True)
-    return _summary(folder, events, "finished", None)
-
-
-def _summary(
-    folder: Path, events: list[Event], status: Literal["finished", "suspended"], fault: dict[str, str] | None
-) -> Episode:
-    label = next((event.data for event in reversed(events) if isinstance(event.data, Labelled)), None)
-    stopped = next((event.data for event in reversed(events) if isinstance(event.data, Stopped)), None)
-    closed = next((event.data for event in reversed(events) if isinstance(event.data, EpisodeClosed)), None)
-    return Episode(
-        id=events[0].episode,
-        folder=folder,
-        status=status,
-        label=label.label if label else None,
-        failure_code=label.failure_code if label else None,
-        functional_pass=label.functional_pass if label else None,
-        false_completion=label.false_completion if label else False,
-        graded=label.graded if label else False,
-        stop_reason=stopped.reason if stopped else None,
-        turns=stopped.turns if stopped else 0,
-        usage=closed.usage if closed else {},
-        reasons=label.reasons if label else [],
-        fault=fault,
-    )
-
-
-def finished_episode(folder: Path) -> Episode:
-    """The summary of a finished episode's package; nothing is verified.
-
-    Raises:
-        PackageError: The package cannot be read.
-    """
-    from terret.journal import read_journal_jsonl
-
-    return _summary(folder, read_journal_jsonl((folder / "journal.jsonl").read_bytes()), "finished", None)
-
-
-def unknown_effects(events: list[Event]) -> list[dict[str, Any]]:
-    """The effects with an intent and no outcome, and by which rule each is handled."""
-    done = {event.data.effect for event in events if isinstance(event.data, Outcome)}
-    rules = {
-        "read": ("repeat", "it only reads"),
-        "workspace": ("restore and repeat", "it reached nothing but the workspace, which is taken back first"),
-        "external": ("surface", "it may have happened; the agent is told and it is not repeated"),
-    }
-    unknown: list[dict[str, Any]] = []
-    for event in events:
-        if isinstance(event.data, Intent) and event.data.effect not in done:
-            rule, note = rules[EFFECT_CLASS.get(event.data.primitive, "external")]
-            unknown.append({"effect": event.data.effect, "primitive": event.data.primitive, "rule": rule, "note": note})
-    return unknown
-
-
-def versions() -> dict[str, str]:
-    """What has to be the same for an episode to be repeated."""
-    import platform
-
-    from terret import __version__
-
-    return {"terret": __version__, "python": platform.python_version(), "platform": platform.system().lower()}
+    return summary(folder, events, "finished", None)
 
 
 def _is_reply(event: Event) -> bool:

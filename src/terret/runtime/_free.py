@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from terret.models import Action, Dialect, FormatError, Message, Reply, Sampling
+from terret.observe import sensorium, view_of
 from terret.runtime._agent import Agent, Question
 from terret.runtime._prompts import describe, support
 from terret.runtime._stop import Stop
@@ -78,6 +79,9 @@ class FreeImage:
             self._transcript.append(self._dialect.feedback(action, text or "(no output)"))
         if self._agent.repetition.warned:
             self._transcript.append(Message("user", _AGAIN))
+        if self._agent.level == "H3":
+            view = view_of(self._agent.kernel.recorder.seen())
+            self._transcript.append(Message("user", sensorium(view)))
 
     async def _open(self) -> None:
         agent = self._agent

@@ -151,7 +151,8 @@ class StagedImage(GuidedImage):
             elif failure.expected and failure.observed:
                 yield f"{failure.test or 'a test'}: expected {failure.expected}, got {failure.observed}"
             else:
-                yield f"{failure.test or 'a check'}: {failure.kind}: {failure.message[:300]}"
+                given = f" (called with {failure.call})" if failure.call else ""
+                yield f"{failure.test or 'a check'}{given}: {failure.kind}: {failure.message[:300]}"
         if self._suspicion.top:
             yield "Most suspicious lines:"
             yield from (f"  {text}" for text in self._suspicion.top[:3])

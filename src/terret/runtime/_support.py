@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from terret.context import Repo, guides, rank
+from terret.errors import InputError
 from terret.journal import Event, MemoryReferenced
 from terret.memory import ProjectMemory, new_note
 from terret.runtime._harness import FILES, FOLDER
@@ -67,7 +68,10 @@ def support_of(task: Task, level: Level, workspace: Workspace, known: str, ablat
 def state_warnings(events: Sequence[Event], state: dict[str, object], task: Task, paths: Sequence[str]) -> list[str]:
     """Where the agent's task state contradicts what was observed."""
     facts = facts_of(events, paths=paths, test_commands=test_commands(task))
-    return contradictions(fold([state]), facts)
+    try:
+        return contradictions(fold([state]), facts)
+    except InputError as error:
+        return [f"the task state is not well formed: {error.message}"]
 
 
 def learn(memory: ProjectMemory | None, task: Task, episode: str, failure: str, label: str | None) -> None:
