@@ -5,15 +5,7 @@ from __future__ import annotations
 from terret.runtime._agent import Agent, Image, Question
 from terret.runtime._api import environment_scrubber, episode_id, resume, run, verify
 from terret.runtime._budget import Ledger
-from terret.runtime._episode import (
-    ABLATIONS,
-    IMAGES,
-    Episode,
-    finished_episode,
-    resume_episode,
-    run_episode,
-    unknown_effects,
-)
+from terret.runtime._episode import ABLATIONS, IMAGES, resume_episode, run_episode
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import (
     LEVELS,

@@ -7,6 +7,7 @@ a resumed loop sees exactly what the first run saw.
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -129,9 +130,10 @@ class Kernel:
                 unknown = begun and kind == "external"
                 # A reply has cost time and money: it is made durable at once, though repeating the call is harmless.
                 durable = kind != "read" or primitive == "model.complete"
-                outcome = await (
-                    self._unknown(identity) if unknown else self._carry_out(identity, kind, act, durable=durable)
-                )
+                if unknown:
+                    outcome = self.recorder.emit(Outcome(identity, "unknown", {}, 0.0), durable=True)
+                else:
+                    outcome = await self._carry_out(identity, kind, act, durable=durable)
             if "fault" not in outcome.result:
                 break
             # A recorded fault suspended the episode; that it runs again means that it is to be tried again.
@@ -145,9 +147,6 @@ class Kernel:
                 "unknown_outcome", "the process died during this effect; whether it happened is not known: check first"
             )
         return outcome
-
-    async def _unknown(self, identity: str) -> Outcome:
-        return self.recorder.emit(Outcome(identity, "unknown", {}, 0.0), durable=True)
 
     async def _carry_out(self, identity: str, kind: str, act: Act, *, durable: bool) -> Outcome:
         began = time.perf_counter()
@@ -240,8 +239,6 @@ class Kernel:
         """Search with ripgrep (primitive ``fs.search``)."""
         words = ["rg", "--line-number", "--no-heading", "--color=never", "--sort=path", f"--max-count={limit}"]
         words += ["--max-columns=300"] + (["--glob", glob] if glob else []) + ["--regexp", pattern, "--", path]
-        import shlex
-
         return await self._command("fs.search", shlex.join(words), None, scratch=True)
 
     async def _command(
