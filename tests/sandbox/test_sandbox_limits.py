@@ -94,9 +94,11 @@ def test_after_the_disk_is_full_it_can_be_cleaned(run, workspace):
     assert run("head -c 6M /dev/zero > part").status == "ok"
 
 
-def test_files_hidden_in_a_very_deep_folder_count(python):
+def test_files_hidden_in_a_very_deep_folder_count(python, workspace):
     done = python("import os\nfor _ in range(3000):\n    os.mkdir('d' * 100)\n    os.chdir('d' * 100)\n" * 3)
     assert done.status == "disk"
+    workspace.restore(workspace.base)
+    assert [path.name for path in workspace.root.iterdir()] == ["a.txt"]
 
 
 def test_scratch_writes_are_bounded_too(run, workspace):
