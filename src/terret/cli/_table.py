@@ -15,6 +15,7 @@ COMMANDS = {
     "suite": "List, validate and run suites of tasks.",
     "ladder": "Measure what each harness level adds, for any models and suite.",
     "export": "Hand an episode to other systems, such as OpenTelemetry.",
+    "init": "Write guides for agents about a repository; say what is stale.",
     "doctor": "Say what this machine offers and how to get what is missing.",
     "demo": "Watch a small model fix a real bug, then verify the package.",
     "completion": "Print a completion script for bash, zsh or fish.",

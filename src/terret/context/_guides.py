@@ -39,11 +39,11 @@ def guides(repo: Repo, task: Task, *, history: Sequence[str] = ()) -> dict[str, 
     }
 
 
-def agent_guide(survey: Survey, task: Task | None = None, history: Sequence[str] = ()) -> str:
+def agent_guide(survey: Survey, task: Task | None = None, history: Sequence[str] = (), name: str = "") -> str:
     """What the repository is, its layout, commands and habits."""
     manifests = survey.manifests
     parts = [
-        f"# {manifests.name or 'This repository'}: guide",
+        f"# {manifests.name or name or 'This repository'}: guide",
         manifests.purpose,
         _section("Layout", _layout(survey)),
         _section("Commands", _commands(survey, task)),

@@ -71,14 +71,14 @@ def readmes(texts: Texts) -> list[str]:
 def _toml(texts: Texts, path: str) -> Table:
     try:
         return tomllib.loads(texts[path])
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return {}
 
 
 def _json(texts: Texts, path: str) -> Table:
     try:
         found = json.loads(texts[path] or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return cast("Table", found) if isinstance(found, dict) else {}
 
@@ -137,7 +137,8 @@ def _mains(texts: Texts) -> list[Command]:
         folders, _, name = path.rpartition("/")
         if name == "__main__.py":
             package = re.sub(r"^(?:src|lib)/", "", folders).replace("/", ".")
-            found.append(Command(package, f"python -m {package}", path))
+            if all(part.isidentifier() for part in package.split(".")):
+                found.append(Command(package, f"python -m {package}", path))
         elif re.fullmatch(r"(?:bin|scripts)/[^/]+", path) and texts[path].strip():
             found.append(Command(name, path, path))
         elif re.fullmatch(r"(?:cmd/[^/]+/)?main\.go|src/main\.rs", path):

@@ -32,7 +32,7 @@ _NOISE = re.compile(
 )
 _TEST = re.compile(
     r"(?:^|/)(?:tests?|__tests__|specs?|testing|e2e|python_testcases)/"
-    r"|(?:^|/)(?:test_[^/]*|tests?|[^/]*_tests?|[^/]*\.(?:test|spec)|conftest)\.\w+$"
+    r"|(?:^|/)(?:test_[^/]*|tests?|[^/_][^/]*_tests?|[^/]*\.(?:test|spec)|conftest)\.\w+$"
 )
 
 

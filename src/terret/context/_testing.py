@@ -116,7 +116,7 @@ def _one(framework: str, files: list[str], texts: Texts) -> str:
     """A command that runs a single, really existing test."""
     form = ONE.get(framework)
     ends = {"pytest": ".py", "unittest": ".py", "go test": ".go", "cargo test": ".rs"}
-    for path in files if form else []:
+    for path in sorted(files, key=lambda item: (item.count("/"), item)) if form else []:
         end = suffix(path)
         if end != ends.get(framework, end) or (framework not in ends and end in ends.values()):
             continue
