@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from terret.errors import ConfigError, EpisodeNotFound, JournalError
+from terret.errors import ConfigError, EpisodeNotFound, JournalCorrupt, JournalError
 from terret.journal import (
     Attributed,
     Durability,
@@ -19,6 +19,8 @@ from terret.journal import (
     EpisodeOpened,
     EpisodeResumed,
     Event,
+    EventData,
+    Faulted,
     Journal,
     Labelled,
     Outcome,
@@ -206,7 +208,13 @@ async def resume_episode(
             unknown=unknown_effects(events),
             versions=versions(),
         )
-        journal.append(resumed, durable=True)
+        notes: list[EventData] = [resumed]
+        if journal.recovery is not None:
+            notes.insert(0, Faulted("journal", JournalCorrupt.code, str(journal.recovery), recovered=True))
+        for note in notes:
+            event = journal.append(note, durable=True)
+            if listener is not None:
+                listener(event)
         task = decode_task(journal.blobs.get(opened.task))
         workspace = await asyncio.to_thread(Workspace.open, live / "workspace")
         model = connect(opened.model["spec"])

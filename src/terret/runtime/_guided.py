@@ -33,6 +33,8 @@ class Ask(NamedTuple):
     temperature: float
 
 
+SYSTEM = "You are an expert programmer who corrects defects. Answer in exactly the form that is asked for."
+
 FIRST = (Ask("definition", False, 0.0), Ask("definition", True, 0.0))
 """Plainly first, then with what the tests said."""
 
@@ -97,10 +99,10 @@ class GuidedImage:
             max_tokens=min(self._sampling.max_tokens, estimate_tokens(len(target.text)) * 2 + 300),
         )
         form = _SHAPES[self._ask.shape].format(path=target.path)
-        system = f"You are an expert programmer who corrects defects. {form}"
         if self._ask.shape == "edit":
-            system += "\n" + shape.instructions(())
-        messages = [Message("system", system), Message("user", self._question(form))]
+            form += "\n" + shape.instructions(())
+        # What varies stands last: the server keeps the longest common beginning of two prompts.
+        messages = [Message("system", SYSTEM), Message("user", self._question(form))]
         return Question(Transcript(messages), shape, sampling, (agent.tools["apply"].spec,))
 
     async def consider(self, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from terret.errors import Diverged
-from terret.journal import EpisodeResumed, Event, EventData, Journal, encode_data
+from terret.journal import EpisodeResumed, Event, EventData, Faulted, Journal, encode_data
 
 Listener = Callable[[object], None]
 """Called with every new :class:`Event` and with ``("token", text)`` while a reply streams in."""
@@ -35,18 +35,16 @@ class Recorder:
         self.now = self._recorded[0].ts if self._recorded else 0.0
         self.gaps = 0.0
         """Seconds during which no process drove the episode."""
-        self.resumed = 0
-        """How many resumptions the events passed so far."""
 
     def peek(self) -> Event | None:
         """The next recorded event, resumptions passed over; ``None`` when the record has ended."""
         while self._next < len(self._recorded):
             event = self._recorded[self._next]
-            if not isinstance(event.data, EpisodeResumed):
+            if isinstance(event.data, EpisodeResumed):
+                self.gaps += event.data.gap_s
+            elif not (isinstance(event.data, Faulted) and event.data.part == "journal"):
                 return event
-            self.gaps += event.data.gap_s
             self.now = event.ts
-            self.resumed += 1
             self._next += 1
         return None
 
