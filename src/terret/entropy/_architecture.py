@@ -54,8 +54,15 @@ def _cycles(file: FileDiff, edges: list[Edge], new: Graph, old: Graph) -> Iterat
             continue
         way = new.reaches(edge.path, file.path)
         if way and not (old.reaches(edge.path, file.path) and old.reaches(file.path, edge.path)):
-            yield burden("import_cycle", file.path, edge.line, " -> ".join([file.path, *way]))
+            severity = 1 if any(_is_own_package(path, way) for path in way) else None
+            yield burden("import_cycle", file.path, edge.line, " -> ".join([file.path, *way]), severity)
             return
+
+
+def _is_own_package(path: str, way: list[str]) -> bool:
+    """Whether a step of a cycle is the package another step lies in, which Python's packages often do."""
+    inside = path.removesuffix("__init__.py")
+    return inside != path and any(other != path and other.startswith(inside) for other in way)
 
 
 def _private(file: FileDiff, edges: list[Edge]) -> Iterator[Burden]:

@@ -22,6 +22,7 @@ from terret.entropy._scope import scope
 from terret.entropy._settings import loosened
 from terret.entropy._symbols import symbols
 from terret.entropy._tests import tests
+from terret.entropy._vanished import Vanished
 from terret.entropy._workflow import workflow
 
 LIMIT = 20
@@ -75,17 +76,18 @@ def audit(
 def _detect(
     change: Change, state: Mapping[str, Any] | None, rules: Rules, weakened: Sequence[Mapping[str, Any]] | None
 ) -> Iterator[Burden]:
+    gone = Vanished(change)
     yield from formatting(change)
     yield from prints(change)
     yield from remarks(change)
     yield from symbols(change)
     yield from duplicates(change)
-    yield from documents(change, state)
+    yield from documents(change, gone, state)
     yield from docstrings(change)
     yield from dependencies(change)
-    yield from tests(change, weakened)
+    yield from tests(change, gone, weakened)
     yield from residue(change)
     yield from architecture(change, rules)
-    yield from workflow(change)
+    yield from workflow(change, gone)
     yield from loosened(change)
     yield from scope(change)

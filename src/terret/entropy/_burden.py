@@ -60,7 +60,9 @@ RULES: dict[str, Rule] = {
     "stale_state": Rule("documentation", 1, "the task state names what is gone"),
     "broken_link": Rule("documentation", 1, "a new link leads nowhere"),
     "todo_in_docs": Rule("documentation", 1, "TODO in a text for readers"),
-    "undeclared_dependency": Rule("dependency", 3, "imported, not declared; 2 in tests and where nothing is declared"),
+    "undeclared_dependency": Rule(
+        "dependency", 3, "imported, not declared; 2 in tests, in functions, or without a manifest"
+    ),
     "unused_dependency": Rule("dependency", 2, "declared, not imported"),
     "dev_dependency_at_runtime": Rule("dependency", 2, "declared for development, imported by the library"),
     "orphaned_dependency": Rule("dependency", 1, "the patch took the last import away"),
@@ -80,7 +82,7 @@ RULES: dict[str, Rule] = {
     "system_file": Rule("residue", 1, "left by a file manager"),
     "empty_file": Rule("residue", 1, "a new file without content"),
     "import_rule": Rule("architecture", 3, "an import that a declared rule forbids"),
-    "import_cycle": Rule("architecture", 2, "a new import closes a cycle"),
+    "import_cycle": Rule("architecture", 2, "a new import closes a cycle; 1 when a package imports its own modules"),
     "private_import": Rule("architecture", 1, "another package's private module is imported"),
     "checks_disabled": Rule("workflow", 3, "a check no longer runs, or its failure no longer counts"),
     "checks_loosened": Rule("workflow", 2, "a linter, type checker or coverage bound demands less"),

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from terret.entropy._paths import is_generated, is_source, is_test
+from terret.entropy._python import used_names
 
 Reader = Callable[[str], bytes | None]
 """A path's content, nothing when there is no such file."""
@@ -100,6 +101,7 @@ class Change:
         self._after = after
         self._texts: dict[str, str | None] = {}
         self._trees: dict[tuple[str, bool], ast.Module | None] = {}
+        self._names: dict[tuple[str, bool], Counter[str]] = {}
         self.paths = tuple(sorted(set(paths)))
         self.known = frozenset(self.paths)
         self.hints = tuple(hints)
@@ -149,6 +151,14 @@ class Change:
             text = self.old_text(path) if old else self.text(path)
             self._trees[key] = None if text is None else parse(text)
         return self._trees[key]
+
+    def names(self, path: str, *, old: bool = False) -> Counter[str]:
+        """How often a Python module uses each name; empty when there is none."""
+        key = (path, old and path in self.by_path)
+        if key not in self._names:
+            tree = self.tree(path, old=old)
+            self._names[key] = used_names(tree) if tree is not None else Counter()
+        return self._names[key]
 
     def written(self, select: Callable[[str], bool]) -> Iterator[FileDiff]:
         """Changed files with a text someone wrote, whose path is selected."""

@@ -20,8 +20,8 @@ _DIRECTIVE = re.compile(
     r"|coding[:=]|-\*-|region|endregion|istanbul|c8|jshint|global |sourceMappingURL|SPDX|cython:|distutils|language=)"
 )
 _BLANKET = re.compile(
-    r"#\s*(?:noqa(?!\s*:)|type:\s*ignore(?!\[)|pyright:\s*ignore(?!\[)|pylint:\s*(?:skip-file|disable=all)|mypy:\s*ignore-errors)"
-    r"|(?://|/\*)\s*(?:eslint-disable(?:-next-line|-line)?\s*(?:\*/|$)|@ts-ignore|@ts-nocheck|@ts-expect-error\s*$)"
+    r"#\s*(?:noqa(?!\s*:|\s+[A-Z]+\d)|type:\s*ignore(?!\[)|pyright:\s*ignore(?!\[)|pylint:\s*(?:skip-file|disable=all)|mypy:\s*ignore-errors)"
+    r"|(?://|/\*)\s*(?:eslint-disable(?:-next-line|-line)?\s*(?:\*/|$)|@ts-(?:ignore|nocheck|expect-error)\s*(?:\*/|$))"
 )
 _INTRODUCES = re.compile(
     r"(?:example|e\.g|for instance|usage|such as|like|format|looks|means|equivalent|syntax|call)\b.*|:\s*$",
@@ -40,14 +40,25 @@ def remarks(change: Change) -> Iterator[Burden]:
             found = _comments_of(file)
             yield from _todos(change, file, found)
             yield from _switched_off(change, file, found)
-            for line, text in file.added:
-                if (match := _BLANKET.search(text)) and not _in_string(text, match.start()):
-                    yield burden("suppression_added", file.path, line, text)
+            yield from _suppressions(file)
     for file in change.written(is_document):
         if not base(file.path).upper().startswith("TODO"):
             for line, text in file.added:
                 if _DOC_TODO.search(text) and text.strip() not in change.removed_lines and "`" not in text:
                     yield burden("todo_in_docs", file.path, line, text)
+
+
+def _suppressions(file: FileDiff) -> Iterator[Burden]:
+    """Blanket suppressions, when there are more than before."""
+    found = [(line, text) for line, text in file.added if _is_blanket(text)]
+    if len(found) > sum(1 for _, text in file.removed if _is_blanket(text)):
+        for line, text in found:
+            yield burden("suppression_added", file.path, line, text)
+
+
+def _is_blanket(text: str) -> bool:
+    match = _BLANKET.search(text)
+    return match is not None and not _in_string(text, match.start())
 
 
 def _comments_of(file: FileDiff) -> list[Comment]:

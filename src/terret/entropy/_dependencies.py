@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from terret.entropy._burden import Burden, burden
 from terret.entropy._change import Change
-from terret.entropy._manifests import Declared, canonical, declared, import_names
+from terret.entropy._manifests import NAMESPACES, Declared, canonical, declared, import_names
 from terret.entropy._paths import (
     LOCKS,
     base,
     folder,
     is_document,
+    is_generated,
     is_lock,
     is_manifest,
     is_python,
@@ -88,6 +89,7 @@ class _Use(NamedTuple):
     name: str
     path: str
     line: int
+    late: bool = False
 
 
 def dependencies(change: Change) -> Iterator[Burden]:
@@ -136,10 +138,9 @@ class _Dependencies:
         if is_python(path):
             tree = self.change.tree(path, old=old)
             found = imports(tree) if tree is not None else []
-            named = [
-                (item.module, item.line) for item in found if not item.level and not item.guarded and not item.typing
-            ]
-            return [_Use(name, path, line) for name, line in named if not self._is_known(name.partition(".")[0])]
+            outer = [item for item in found if not item.level and not item.guarded and not item.typing]
+            outer = [item for item in outer if not self._is_known(item.module.partition(".")[0])]
+            return [_Use(item.module, path, item.line, item.late) for item in outer]
         if is_script(path):
             sources = [(item.source, item.line) for item in script_imports(path, text) if not item.typing]
             return [_Use(name, path, line) for source, line in sources if (name := _package(source))]
@@ -187,7 +188,7 @@ class _Dependencies:
         )
         if not dropped and (not fresh or self._was_imported(use)):
             return None
-        severity = 3 if (mine and not is_test(use.path)) or dropped else 2
+        severity = 3 if (mine and not is_test(use.path) and not use.late) or dropped else 2
         return burden("undeclared_dependency", use.path, use.line, line, severity)
 
     def _was_imported(self, use: _Use) -> bool:
@@ -206,11 +207,12 @@ class _Dependencies:
     def unused(self) -> Iterator[Burden]:
         """Newly declared, and neither imported nor named by any program or setting."""
         for item in self.added:
-            if not _TOOLS.fullmatch(
-                canonical(item.name) if item.ecosystem == "python" else item.name
-            ) and not self._is_used(item):
-                line = (self.change.text(item.path) or "").split("\n")[item.line - 1] if item.line else item.name
-                yield burden("unused_dependency", item.path, item.line, line.strip() or item.name)
+            text = self.change.text(item.path) or ""
+            name = canonical(item.name) if item.ecosystem == "python" else item.name
+            resolved = is_generated(item.path, text) or re.search(r"#\s*via\b", text) is not None
+            if not resolved and not _TOOLS.fullmatch(name) and not self._is_used(item):
+                line = text.split("\n")[item.line - 1] if item.line else item.name
+                yield burden("unused_dependency", item.path, item.line, line)
 
     def _is_used(self, item: Declared, *, old: bool = False) -> bool:
         names = import_names(item.name) if item.ecosystem == "python" else (item.name,)
@@ -273,18 +275,9 @@ def _covers(item: Declared, name: str) -> bool:
         return item.name == name or item.name == f"@types/{name}"
     top = name.partition(".")[0]
     for known in import_names(item.name):
-        if (
-            known in (name, top)
-            or known.lower() == top.lower()
-            or name.startswith(known + ".")
-            or (known.startswith(top + ".") and name == top)
-        ):
+        if known.lower() in (name.lower(), top.lower()) or name.startswith(known + ".") or known.startswith(name + "."):
             return True
-    return (
-        canonical(item.name).startswith(canonical(top) + "-")
-        and "." in name
-        and top in ("google", "azure", "zope", "backports", "ruamel")
-    )
+    return "." in name and canonical(item.name).startswith(NAMESPACES) and canonical(item.name).startswith(f"{top}-")
 
 
 def _without_dependencies(path: str, text: str) -> str:

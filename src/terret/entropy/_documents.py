@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from terret.entropy._burden import Burden, burden
 from terret.entropy._change import Change
 from terret.entropy._paths import folder, is_document, is_history, is_python, is_test
-from terret.entropy._python import docstring_nodes, used_names
+from terret.entropy._python import docstring_nodes
 from terret.entropy._vanished import Name, Vanished
 
 _TELLS_THE_PAST = re.compile(
@@ -21,13 +21,14 @@ _TELLS_THE_PAST = re.compile(
 _LINK = re.compile(r"\]\(\s*<?([^)\s>]+)")
 
 
-def documents(change: Change, state: Mapping[str, Any] | None) -> Iterator[Burden]:
+def documents(change: Change, gone: Vanished, state: Mapping[str, Any] | None) -> Iterator[Burden]:
     """Every text the patch made wrong."""
-    gone = Vanished(change)
     for path in change.paths:
         if is_document(path) and not is_history(path) and (text := change.text(path)):
             rows = list(enumerate(text.split("\n"), 1))
-            yield from _stale(path, rows, gone, words=True)
+            for item in _stale(path, rows, gone, words=True):
+                if not _defines(text, item.evidence.partition(" ")[0]):
+                    yield item
     for path, text in change.sources():
         if is_python(path) and not is_test(path) and any(name.name in text for name in gone.names):
             yield from _docstrings(change, path, gone)
@@ -37,6 +38,13 @@ def documents(change: Change, state: Mapping[str, Any] | None) -> Iterator[Burde
             for target in _LINK.findall(text):
                 if not _leads(change, file.path, unquote(target)):
                     yield burden("broken_link", file.path, line, f"{target} does not exist")
+
+
+def _defines(text: str, word: str) -> bool:
+    """Whether a text's own examples define a symbol or option."""
+    escaped = re.escape(word)
+    defined = rf"\b(?:def|class|function|const)\s+{escaped}\b|^\s*{escaped}\s*=|[\"']{escaped}[\"'/ ]"
+    return re.search(defined, text, re.MULTILINE) is not None
 
 
 def _stale(path: str, rows: list[tuple[int, str]], gone: Vanished, *, words: bool) -> Iterator[Burden]:
@@ -103,7 +111,7 @@ def _docstrings(change: Change, path: str, gone: Vanished) -> Iterator[Burden]:
     tree = change.tree(path)
     if tree is None:
         return
-    used = used_names(tree)
+    used = change.names(path)
     for node in docstring_nodes(tree):
         rows = [(node.lineno + at, text) for at, text in enumerate(str(node.value).split("\n"))]
         for item in _stale(path, rows, gone, words=False):
@@ -133,7 +141,7 @@ def _texts(value: object, field: str = "") -> Iterator[tuple[str, str]]:
 def _leads(change: Change, path: str, target: str) -> bool:
     """Whether a link of a text leads to a file or folder of the repository, or out of it."""
     plain = target.partition("#")[0].partition("?")[0]
-    if not plain or re.match(r"[a-z][a-z0-9+.-]*:", plain, re.IGNORECASE) or plain.startswith("//") or "{" in plain:
+    if not re.search(r"[./]", plain) or re.match(r"//|[a-z][a-z0-9+.-]*:", plain, re.IGNORECASE) or "{" in plain:
         return True
     segments = [] if plain.startswith("/") else folder(path).split("/")
     for part in plain.split("/"):

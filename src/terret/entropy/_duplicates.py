@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,9 +18,12 @@ _SUBSTANTIAL = 4
 _CHARACTERS = 90
 _LEFT_OUT = re.compile(r"(?:#|//|\*|/\*|import\b|from\b.*\bimport\b|export\b.*\bfrom\b|use\b|#include|package\b|@)")
 _PLAIN = re.compile(
-    r"[\w.]+\??: [\w\[\]., |\"'<>]+;?(?: = [\w.\[\]{}()\"']+)?,?|[\w.*=]+,?|[\w.]+=[\w.]+,?|[\"'].*[\"'],?|\{?[\"'].*\},?"
+    r"[\w.]+\??: [\w\[\]., |\"'<>]+;?(?: = [\w.\[\]{}()\"']+)?,?|[\w.*=]+,?|[\w.]+=[\w.]+,?|[\"'].*[\"'],?"
+    r"|\{?[\"'].*\},?"
 )
 """Fields, arguments and literals: rows that are alike without having been copied."""
+
+_DOCSTRING = re.compile(r"[rRuU]?(\"\"\"|''')")
 
 Key = tuple[str, ...]
 
@@ -37,6 +41,7 @@ class _Place(NamedTuple):
 def duplicates(change: Change) -> Iterator[Burden]:
     """One burden a copied block, at its first line."""
     rows = {file.path: _rows(file.new or "") for file in change.written(is_source)}
+    before = _counts([_rows(file.old) for file in change.files if file.old and is_source(file.path)])
     wanted: dict[Key, list[_Place]] = {}
     for path, found in rows.items():
         added = change.by_path[path].added_numbers
@@ -44,8 +49,15 @@ def duplicates(change: Change) -> Iterator[Burden]:
             window = found[at : at + WINDOW]
             if all(row.line in added for row in window) and _matters(window):
                 wanted.setdefault(_key(window), []).append(_Place(path, at))
+    now = _counts(list(rows.values())) if wanted else Counter[Key]()
+    wanted = {key: places for key, places in wanted.items() if now[key] > before[key]}
     if wanted:
         yield from _report(change, rows, wanted, _copies(change, rows, wanted))
+
+
+def _counts(files: Sequence[list[_Row]]) -> Counter[Key]:
+    """How often each window occurs."""
+    return Counter(_key(rows[at : at + WINDOW]) for rows in files for at in range(len(rows) - WINDOW + 1))
 
 
 def _copies(change: Change, rows: dict[str, list[_Row]], wanted: dict[Key, list[_Place]]) -> dict[Key, list[_Place]]:
@@ -96,10 +108,16 @@ def _comes_first(change: Change, rows: dict[str, list[_Row]], other: _Place, pla
 
 
 def _rows(text: str) -> list[_Row]:
+    """The lines of a text that count; docstrings do not."""
     found: list[_Row] = []
+    closing = ""
     for number, line in enumerate(text.split("\n"), 1):
         plain = " ".join(line.split())
-        if plain and not _LEFT_OUT.match(plain):
+        if closing:
+            closing = "" if closing in plain else closing
+        elif opening := _DOCSTRING.match(plain):
+            closing = "" if opening[1] in plain[opening.end() :] else opening[1]
+        elif plain and not _LEFT_OUT.match(plain):
             found.append(_Row(number, plain))
     return found
 

@@ -195,6 +195,10 @@ IMPORT_NAMES: dict[str, tuple[str, ...]] = {
 """Distributions whose import name is another."""
 
 
+NAMESPACES = ("google-", "azure-", "zope-", "backports-", "ruamel-", "sphinxcontrib-", "opentelemetry-")
+"""Distributions that share one top package."""
+
+
 def import_names(distribution: str) -> tuple[str, ...]:
     """The modules a Python distribution most likely brings."""
     name = canonical(distribution)
@@ -202,4 +206,5 @@ def import_names(distribution: str) -> tuple[str, ...]:
         return IMPORT_NAMES[name]
     plain = name.replace("-", "_")
     short = re.sub(r"^(?:python|py)_|_python$", "", plain)
-    return tuple(dict.fromkeys((plain, name.replace("-", "."), short)))
+    namespace = (name.replace("-", "."),) if name.startswith(NAMESPACES) else ()
+    return tuple(dict.fromkeys((plain, short, *namespace)))

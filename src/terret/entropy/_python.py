@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,8 @@ class Import(NamedTuple):
 
     ``module`` is as written, with ``level`` leading dots; ``name`` is what is taken out of it (empty for
     ``import module``); ``bound`` the local name. ``late`` is inside a function, ``guarded`` in a ``try`` that catches
-    its failure, ``typing`` below ``if TYPE_CHECKING``.
+    its failure, ``typing`` below ``if TYPE_CHECKING``; the statement
+    begins on the line ``first``.
     """
 
     module: str
@@ -31,6 +33,7 @@ class Import(NamedTuple):
     late: bool
     guarded: bool
     typing: bool
+    first: int = 0
 
 
 class Comment(NamedTuple):
@@ -105,18 +108,20 @@ def _imports(body: Sequence[ast.AST], *, late: bool, guarded: bool, typing: bool
         if isinstance(node, ast.Import):
             for alias in node.names:
                 bound = alias.asname or alias.name.partition(".")[0]
-                yield Import(alias.name, 0, "", bound, node.lineno, late, guarded, typing)
+                yield Import(alias.name, 0, "", bound, node.lineno, late, guarded, typing, node.lineno)
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 bound = alias.asname or alias.name
-                yield Import(node.module or "", node.level, alias.name, bound, node.lineno, late, guarded, typing)
+                yield Import(
+                    node.module or "", node.level, alias.name, bound, alias.lineno, late, guarded, typing, node.lineno
+                )
         elif isinstance(node, ast.Try):
             caught = guarded or any(_catches_import(handler) for handler in node.handlers)
             yield from _imports(node.body, late=late, guarded=caught, typing=typing)
             rest = [*node.handlers, *node.orelse, *node.finalbody]
             yield from _imports(rest, late=late, guarded=caught, typing=typing)
         elif isinstance(node, ast.If):
-            only = typing or ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+            only = typing or dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING"
             yield from _imports(node.body, late=late, guarded=guarded, typing=only)
             yield from _imports(node.orelse, late=late, guarded=guarded, typing=typing)
         elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
@@ -130,35 +135,30 @@ def _catches_import(handler: ast.ExceptHandler) -> bool:
     return any(name in ast.unparse(handler.type) for name in ("ImportError", "ModuleNotFoundError", "Exception"))
 
 
-def docstring_nodes(tree: ast.Module) -> list[ast.Constant]:
+def docstring_nodes(tree: ast.Module | Definition) -> list[ast.Constant]:
     """The docstrings of module, classes and functions."""
     found: list[ast.Constant] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
-            first = node.body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                found.append(first.value)
-    return found
-
-
-def used_names(node: ast.AST, *, skip: ast.AST | None = None) -> set[str]:
-    """Names read, and identifiers in strings that are no docstrings; nothing below ``skip`` counts."""
-    documents = {id(item) for item in docstring_nodes(node)} if isinstance(node, ast.Module) else set[int]()
-    found: set[str] = set()
-    queue: list[ast.AST] = [node]
+    queue: list[ast.AST] = [tree]
     while queue:
-        item = queue.pop()
-        if item is skip:
-            continue
+        node = queue.pop()
+        if isinstance(node, ast.Module | Definition) and node.body:
+            first = node.body[0]
+            value = first.value if isinstance(first, ast.Expr) else None
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                found.append(value)
+        queue += [item for item in ast.iter_child_nodes(node) if isinstance(item, ast.stmt | ast.ExceptHandler)]
+    return sorted(found, key=lambda item: item.lineno)
+
+
+def used_names(node: ast.Module | Definition) -> Counter[str]:
+    """How often names are read, and stand in strings that are no docstrings."""
+    documents = {id(item) for item in docstring_nodes(node)}
+    found: Counter[str] = Counter()
+    for item in ast.walk(node):
         if isinstance(item, ast.Name) and not isinstance(item.ctx, ast.Store):
-            found.add(item.id)
+            found[item.id] += 1
         elif isinstance(item, ast.Constant) and isinstance(item.value, str) and id(item) not in documents:
             found.update(WORD.findall(item.value[:10_000]))
-        queue.extend(ast.iter_child_nodes(item))
     return found
 
 

@@ -45,10 +45,18 @@ def _compare(file: FileDiff) -> Iterator[Burden]:
         return
     for key in sorted(old.keys() | new.keys()):
         section, _, name = key.rpartition("/")
+        if _tool(key) not in {_tool(other) for other in old}:
+            continue
         if _CHECKER.search(section or base(file.path)) and old.get(key) != new.get(key):
             reason = _weaker(name, old.get(key), new.get(key), section)
             if reason:
                 yield burden("checks_loosened", file.path, _line(file, name), f"{key}: {reason}")
+
+
+def _tool(key: str) -> str:
+    """What a setting belongs to; one that had no settings before cannot demand less."""
+    parts = key.split("/")
+    return "/".join(parts[:2]) if parts[0] == "tool" else parts[0]
 
 
 def _weaker(name: str, old: Any, new: Any, section: str) -> str:
@@ -73,13 +81,18 @@ def _scalar(name: str, old: Any, new: Any) -> str:
         return f"{old} became {new}"
     if _STRICT.fullmatch(name) and _truth(old) and new is not None and not _truth(new):
         return f"{old} became {new}"
-    if name == "typeCheckingMode" and ("off", "basic", "standard", "strict", None).index(new) < (
-        "off",
-        "basic",
-        "standard",
-        "strict",
-        None,
-    ).index(old):
+    if (
+        name == "typeCheckingMode"
+        and old is not None
+        and ("off", "basic", "standard", "strict", None).index(new)
+        < (
+            "off",
+            "basic",
+            "standard",
+            "strict",
+            None,
+        ).index(old)
+    ):
         return f"{old} became {new}"
     return ""
 
@@ -106,7 +119,7 @@ def _read(path: str, text: str) -> dict[str, Any] | None:
     name = base(path)
     try:
         if name.endswith(".toml"):
-            return dict(_flat(tomllib.loads(text)))
+            return {key.replace("tool/ruff/lint/", "tool/ruff/"): value for key, value in _flat(tomllib.loads(text))}
         if name.endswith(".json") or name == ".eslintrc":
             return dict(_flat(json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))))
         parser = configparser.RawConfigParser(strict=False)

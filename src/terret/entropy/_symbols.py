@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from terret.entropy._burden import Burden, burden
 from terret.entropy._change import Change, FileDiff, mentions
-from terret.entropy._paths import base, is_document, is_lock, is_python, is_script, is_source, is_test, suffix
-from terret.entropy._python import WORD, Definition, Import, definitions, imports, top_definitions, used_names
+from terret.entropy._paths import base, is_document, is_lock, is_python, is_script, is_source, is_test, stem, suffix
+from terret.entropy._python import WORD, Definition, Import, imports, top_definitions, used_names
 from terret.entropy._script import ScriptDefinition, scan, script_definitions, script_imports
 
 _SETTINGS = frozenset(
@@ -63,8 +64,13 @@ def _python_symbols(change: Change) -> Iterator[Burden]:
         for name, node in top_definitions(tree).items():
             if name in moved or node.lineno not in file.added_numbers or not _needs_a_use(node, file.path):
                 continue
-            if name not in used_names(tree, skip=node) and not referenced(change, name, file.path):
+            if not _used_here(change, file.path, node) and not referenced(change, name, file.path):
                 yield burden("unused_symbol", file.path, node.lineno, file.new_lines[node.lineno - 1], _weight(name))
+
+
+def _used_here(change: Change, path: str, node: Definition, *, old: bool = False) -> bool:
+    """Whether the own module uses a definition outside its own body."""
+    return change.names(path, old=old)[node.name] > used_names(node)[node.name]
 
 
 def _weight(name: str) -> int:
@@ -120,9 +126,9 @@ def _orphaned(change: Change, path: str, name: str) -> Definition | None:
     node, before = top_definitions(new).get(name), top_definitions(old).get(name)
     if node is None or before is None or not _needs_a_use(node, path):
         return None
-    if name in used_names(new, skip=node) or referenced(change, name, path):
+    if _used_here(change, path, node) or referenced(change, name, path):
         return None
-    was_used = name in used_names(old, skip=before) or referenced(change, name, path, old=True)
+    was_used = _used_here(change, path, before, old=True) or referenced(change, name, path, old=True)
     return node if was_used else None
 
 
@@ -131,18 +137,31 @@ def _python_imports(change: Change, file: FileDiff) -> Iterator[Burden]:
     new, old = change.tree(file.path), change.tree(file.path, old=True)
     if new is None or base(file.path) == "__init__.py":
         return
-    used = used_names(new)
-    old_used = used_names(old) if old is not None and file.old is not None else set[str]()
+    used = change.names(file.path)
+    old_used = change.names(file.path, old=True) if file.old is not None else Counter[str]()
+    earlier = imports(old) if old is not None and file.old is not None else []
+    idle = {item.bound for item in earlier if not old_used[item.bound]}
     for item in imports(new):
-        if _may_be_unused(item, file) or item.bound in used:
+        if _may_be_unused(item, file) or used[item.bound] or item.bound in idle:
             continue
-        if item.line in file.added_numbers or item.bound in old_used:
+        if (item.line in file.added_numbers or old_used[item.bound]) and not _reexported(change, file.path, item.bound):
             yield burden("unused_import", file.path, item.line, file.new_lines[item.line - 1])
+
+
+def _reexported(change: Change, path: str, name: str) -> bool:
+    """Whether another module takes an imported name from this one."""
+    module = re.escape(stem(path))
+    taken = re.compile(
+        rf"from\s+[\w.]*\b{module}\s+import\s+(?:\([^)]*|[^\n]*)\b{name}\b|(?<![\w.]){module}\.{name}\b|import\s+\*"
+    )
+    return any(
+        other != path and is_python(other) and name in text and taken.search(text) for other, text in change.sources()
+    )
 
 
 def _may_be_unused(item: Import, file: FileDiff) -> bool:
     exported = item.name == item.bound and re.search(rf"\b{item.name}\s+as\s+{item.name}\b", file.new or "") is not None
-    noted = _SUPPRESSED.search(file.new_lines[item.line - 1]) is not None
+    noted = any(_SUPPRESSED.search(file.new_lines[line - 1]) for line in (item.first, item.line))
     return item.module == "__future__" or item.name == "*" or item.guarded or exported or noted
 
 
@@ -204,12 +223,3 @@ def _script_use(change: Change, path: str, code: str, item: ScriptDefinition, *,
         return True
     public = item.exported or _exports(code, item.name)
     return public and referenced(change, item.name, path, old=old)
-
-
-def python_names(change: Change, *, old: bool) -> dict[str, set[str]]:
-    """Qualified names of the definitions of every changed Python module, by path."""
-    found: dict[str, set[str]] = {}
-    for file in change.files:
-        tree = change.tree(file.path, old=old) if is_python(file.path) else None
-        found[file.path] = set(definitions(tree)) if tree is not None else set()
-    return found

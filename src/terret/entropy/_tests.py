@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from terret.entropy._burden import CUT, Burden, burden
 from terret.entropy._change import Change, FileDiff, mentions
-from terret.entropy._paths import is_python, is_script, is_test
+from terret.entropy._paths import is_command, is_python, is_script, is_test
 from terret.entropy._python import Function, dotted
 from terret.entropy._script import scan
 from terret.entropy._vanished import Vanished
@@ -18,11 +18,11 @@ from terret.entropy._vanished import Vanished
 _WEIGHTS = {"unsafe": 3, "declared": 2, "note": 1}
 _SKIPS = re.compile(r"\b(?:skip\w*|xfail|expectedFailure)\b")
 _ASSERTS = re.compile(
-    r"assert|expect|raises|should|check|verify|ensure|fail$|warns|approve|match_snapshot|validate|compare",
+    r"assert|expect|raises|should|check|verify|ensure|fail$|warns|deprecated|approve|match_snapshot|validate|compare",
     re.IGNORECASE,
 )
 _MAY_BE_BARE = re.compile(
-    r"not_(?:raise|fail|crash)|no_(?:error|exception|raise|crash)|without_(?:error|raising)|smoke|import|benchmark|raises?_nothing"
+    r"not_(?:raise|fail|crash)|no_(?:error|exception|raise|crash)|without_(?:error|raising)|success|hashable|accept|allowed|valid|smoke|import|benchmark|raises?_nothing"
 )
 _SCRIPT_TEST = re.compile(
     r"(?<![\w$.])(?P<off>x|f)?(?P<word>it|test|describe|context|suite)(?P<mark>(?:\.\w+)*)\s*\(\s*[\"'`]"
@@ -46,11 +46,15 @@ class _Test(NamedTuple):
         return self.asserts * max(1, self.cases)
 
 
-def tests(change: Change, weakened: Sequence[Mapping[str, Any]] | None) -> Iterator[Burden]:
+_Pair = tuple[FileDiff, dict[str, _Test], dict[str, _Test]]
+
+
+def tests(change: Change, gone: Vanished, weakened: Sequence[Mapping[str, Any]] | None) -> Iterator[Burden]:
     """What happened to the tests.
 
     Args:
         change: The change.
+        gone: What the change took away.
         weakened: Findings of a closer look, ``{rule, path, evidence, severity}``; nothing when nobody looked.
     """
     for finding in weakened or ():
@@ -60,10 +64,11 @@ def tests(change: Change, weakened: Sequence[Mapping[str, Any]] | None) -> Itera
         yield Burden(
             "test", severity, str(finding["rule"]), str(finding["path"]), line if isinstance(line, int) else 0, evidence
         )
-    files = [file for file in change.files if is_test(file.path) and (is_python(file.path) or is_script(file.path))]
+    chosen = [file for file in change.files if is_test(file.path) and not is_command(file.path)]
+    files = [file for file in chosen if is_python(file.path) or is_script(file.path)]
     pairs = [(file, _read(change, file, old=True), _read(change, file, old=False)) for file in files]
     if weakened is None:
-        yield from _fewer(change, pairs)
+        yield from _fewer(gone, pairs)
     for file, before, after in pairs:
         yield from _bare(file, before, after)
         yield from _shadowed(change, file)
@@ -79,10 +84,10 @@ def _read(change: Change, file: FileDiff, *, old: bool) -> dict[str, _Test]:
     return _python_tests(tree) if tree is not None else {}
 
 
-def _fewer(change: Change, pairs: Sequence[tuple[FileDiff, dict[str, _Test], dict[str, _Test]]]) -> Iterator[Burden]:
+def _fewer(vanished: Vanished, pairs: Sequence[_Pair]) -> Iterator[Burden]:
     bodies = Counter(test.body for _, _, after in pairs for test in after.values())
     fresh = sum(test.measure for _, before, after in pairs for name, test in after.items() if name not in before)
-    gone = [name.name for name in Vanished(change).names]
+    gone = [name.name for name in vanished.names]
     for file, before, after in pairs:
         spare = sum(test.measure for name, test in after.items() if name not in before)
         for name, test in before.items():

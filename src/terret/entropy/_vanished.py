@@ -9,7 +9,18 @@ from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 from terret.entropy._change import Change, mentions
-from terret.entropy._paths import base, is_build, is_document, is_lock, is_python, is_script, is_source, stem, suffix
+from terret.entropy._paths import (
+    base,
+    is_build,
+    is_document,
+    is_lock,
+    is_python,
+    is_script,
+    is_source,
+    is_test,
+    stem,
+    suffix,
+)
 from terret.entropy._python import assigned, constants, definitions, imports
 from terret.entropy._script import scan, script_names
 
@@ -60,7 +71,7 @@ class Vanished:
 
     def _removed(self) -> Iterator[tuple[str, str]]:
         for file in self.change.files:
-            if file.old is None:
+            if file.old is None or _is_aside(file.path):
                 continue
             if is_python(file.path):
                 old, new = self.change.tree(file.path, old=True), self.change.tree(file.path)
@@ -88,7 +99,7 @@ class Vanished:
         """Command-line options and environment variables."""
         found: set[str] = set()
         for file in self.change.files:
-            if is_source(file.path):
+            if is_source(file.path) and not _is_aside(file.path):
                 for _, line in file.removed:
                     found.update(_OPTION.findall(line))
                     found.update(_VARIABLE.findall(line))
@@ -109,12 +120,14 @@ class Vanished:
         found: dict[str, list[str]] = {}
         names = {base(path) for path in self.change.paths}
         for path in self.change.deleted:
+            if path in _GENERIC:
+                continue
             forms = [path]
             short = re.sub(r"^(?:src|lib)/", "", path)
             if short.count("/"):
                 forms.append(short)
             name = base(path)
-            if name not in names and name not in _GENERIC and len(stem(name)) > 2:
+            if name not in names and name not in _GENERIC and len(stem(name)) > 2 and not _is_aside(path):
                 forms.append(name)
             if is_python(path) and short.count("/"):
                 forms.append(short.removesuffix(".py").replace("/", "."))
@@ -135,6 +148,11 @@ class Vanished:
         return sorted(found)
 
 
+def _is_aside(path: str) -> bool:
+    """Whether nobody reads a text to learn about this program."""
+    return is_test(path) or re.search(r"(?:^|/)(?:examples?|docs?|samples?|demos?)/", path) is not None
+
+
 def _scripts(text: str | None) -> dict[str, Any]:
     try:
         value = json.loads(text or "{}")
@@ -149,5 +167,5 @@ def _imported(tree: Any) -> set[str]:
 
 
 def _is_word(name: str) -> bool:
-    """Whether a name without its context could be prose: one lower-case or capitalised word."""
-    return re.fullmatch(r"[A-Z]?[a-z]+", name) is not None
+    """Whether a name without its context could be prose: one word in small letters or capitals."""
+    return re.fullmatch(r"[A-Z]?[a-z]+|[A-Z]+", name) is not None

@@ -27,13 +27,13 @@ _SWITCH_OFF = re.compile(
 )
 
 
-def workflow(change: Change) -> Iterator[Burden]:
+def workflow(change: Change, gone: Vanished) -> Iterator[Burden]:
     """Every change to the way of working that nothing asked for."""
     words: set[str] | None = None
     for file in change.files:
         if not (is_ci(file.path) or is_build(file.path) or is_lock(file.path)):
             continue
-        words = _words(change) if words is None else words
+        words = _words(change, gone) if words is None else words
         if is_lock(file.path):
             yield from _lock(change, file)
         else:
@@ -99,7 +99,7 @@ def _lock(change: Change, file: FileDiff) -> Iterator[Burden]:
     yield burden("lock_changed", file.path, line, f"{manifest} did not change: {text.strip()}")
 
 
-def _words(change: Change) -> set[str]:
+def _words(change: Change, gone: Vanished) -> set[str]:
     """What the rest of the change brings or takes, as other files would name it."""
     found: set[str] = set()
     for file in change.files:
@@ -109,5 +109,5 @@ def _words(change: Change) -> set[str]:
             old = {item.name for item in declared(file.path, file.old or "")}
             new = {item.name for item in declared(file.path, file.new or "")}
             found |= old ^ new
-    found |= {command.rpartition(" ")[2] for command in Vanished(change).commands}
+    found |= {command.rpartition(" ")[2] for command in gone.commands}
     return {word for word in found if len(word) > 2}
