@@ -18,11 +18,13 @@ from terret.journal import (
     Faulted,
     Intervened,
     Labelled,
+    MemoryReferenced,
     PatchTaken,
 )
 from terret.runtime._agent import Agent
 from terret.runtime._harness import FOLDER
 from terret.runtime._stop import Stop
+from terret.runtime._support import influences
 from terret.sandbox import Tier
 from terret.task import Task
 from terret.verification import CheckResult, Evaluation, Facts, adjudicate, evaluate
@@ -32,6 +34,10 @@ async def finish(task: Task, agent: Agent, scratch: Path, tier: Tier, stop: Stop
     """Record patch, evaluation, label and end of an episode; every part already recorded is kept."""
     kernel = agent.kernel
     recorder = kernel.recorder
+    workspace = kernel.workspace
+    changed = [change.path for change in await asyncio.to_thread(workspace.changes, workspace.base, kernel.tree)]
+    for artifact, used in influences(recorder, agent.support, task, changed).items():
+        recorder.emit(MemoryReferenced(kernel.turn, artifact, "offered when the episode began", used))
     patch = recorder.step(PatchTaken, lambda: _take_patch(agent), durable=True)
     ran: list[CheckRan] = []
     while (recorded := recorder.take(CheckRan)) is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from terret.context import Repo, guides, rank
+from terret.context import Repo, guides, influenced, rank
 from terret.errors import InputError
-from terret.journal import Event, MemoryReferenced
+from terret.journal import ActionParsed, Event, MemoryReferenced, Observed, load_text
 from terret.memory import ProjectMemory, new_note
 from terret.runtime._harness import FILES, FOLDER
 from terret.runtime._levels import Level, is_visible
@@ -63,6 +63,28 @@ def support_of(task: Task, level: Level, workspace: Workspace, known: str, ablat
             {"path": s.path, "start": s.start, "end": s.end, "tokens": s.tokens, "reason": s.reason} for s in spans
         ]
     return Support(texts, ranking)
+
+
+def influences(recorder: Recorder, support: Support, task: Task, patch_files: Sequence[str]) -> dict[str, bool]:
+    """For each guide and ranked place, whether it influenced a decision, by what was done and not by what was said.
+
+    What the task says and what results showed counts as seen too, so that a guide that only repeats it gets no credit.
+    """
+    if not support.guides and not support.ranking:
+        return {}
+    items: list[Mapping[str, object]] = [{"artifact": "task", "text": describe(task), "turn": 0}]
+    items += [{"artifact": f"{FOLDER}/{FILES[name]}", "text": text} for name, text in support.guides.items()]
+    items += [{**item, "artifact": f"ranked: {item['path']}"} for item in support.ranking]
+    actions: list[dict[str, object]] = []
+    for event in recorder.seen():
+        data = event.data
+        if isinstance(data, ActionParsed) and data.by == "agent":
+            actions.append({"turn": data.turn, "args": data.args})
+        elif isinstance(data, Observed):
+            text = load_text(data.text, recorder.journal.blobs)
+            items.append({"artifact": "results", "text": text, "turn": data.turn + 1})
+    found = influenced(items, actions, patch_files)
+    return {name: used for name, used in found.items() if name not in ("task", "results")}
 
 
 def state_warnings(events: Sequence[Event], state: dict[str, object], task: Task, paths: Sequence[str]) -> list[str]:
