@@ -113,7 +113,7 @@ class CellRunner:
         package = f"{EPISODES}/{cell.id}"
         if episode.status == "suspended":
             fault = episode.fault or {}
-            return CellResult(cell, "suspended", package, f"{fault.get('message')} [{fault.get('code')}]")
+            return CellResult(cell, "suspended", package, fault.get("message", ""))
         return CellResult(cell, "finished", package, "; ".join(episode.reasons[:3]))
 
     async def _run(self, cell: Cell, folder: Path) -> Episode:

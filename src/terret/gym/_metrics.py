@@ -25,7 +25,8 @@ class EpisodeMetrics(msgspec.Struct, frozen=True):
     """The numbers of one episode; every aggregate is a sum over these.
 
     ``backed`` says whether a declared episode holds fresh evidence for every requirement, ``None`` when it was not
-    declared. ``avoidable`` counts the interventions that stand in for missing harness. ``entropy`` is the sum of severities, ``seconds`` the time charged to the budget, ``cost`` USD.
+    declared. ``avoidable`` counts the interventions that stand in for missing harness. ``entropy`` is the sum of
+    severities, ``seconds`` the time charged to the budget, ``cost`` USD.
     """
 
     episode: str
