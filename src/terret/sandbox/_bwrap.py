@@ -61,10 +61,19 @@ def base_environment() -> dict[str, str]:
     }
 
 
+def system_ready() -> bool:
+    """Whether the folder shown as ``/etc`` still exists; where a cache was cleared it is made anew."""
+    if Path(etc_folder()).is_dir():
+        return True
+    etc_folder.cache_clear()
+    _system.cache_clear()
+    return False
+
+
 @cache
 def _system() -> tuple[str, ...]:
     """Everything that is the same in every sandbox of this process."""
-    etc, below = etc_folder()
+    etc = etc_folder()
     args = ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         path = Path("/", name)
@@ -73,8 +82,6 @@ def _system() -> tuple[str, ...]:
         elif path.is_dir():
             args += ["--ro-bind", str(path), str(path)]
     args += ["--ro-bind", etc, "/etc"]
-    for name in below:
-        args += ["--ro-bind", f"/etc/{name}", f"/etc/{name}"]
     args += ["--proc", "/proc"]
     for path in locked_proc():
         args += ["--ro-bind", path, path]

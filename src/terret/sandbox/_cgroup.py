@@ -63,8 +63,8 @@ class Group:
             for folder in set(self._folders.values()):
                 folder.mkdir()
             memory, pids = self._folders["memory"], self._folders["pids"]
-            # Two of bubblewrap's own processes are in the group.
-            _write(pids / "pids.max", limits.pids + 2)
+            # One of bubblewrap's own processes is in the group.
+            _write(pids / "pids.max", limits.pids + 1)
             _write(memory / ("memory.limit_in_bytes" if self._v1 else "memory.max"), limits.memory_mb * _MB)
             with contextlib.suppress(OSError):
                 if self._v1:

@@ -27,12 +27,13 @@ _FILES = {
 }
 _COPIED = ("ld.so.cache", "ld.so.conf", "mime.types", "protocols", "services", "ssl/openssl.cnf")
 _LINKS = {"localtime": "/usr/share/zoneinfo/UTC", "os-release": "../usr/lib/os-release", "mtab": "/proc/mounts"}
+_GLOBBED = ("java-*-openjdk", "python3*")
 _FOLDERS = ("alternatives", "ssl/certs", "pki/tls/certs", "pki/ca-trust/extracted", "crypto-policies")
 
 
 @cache
-def etc_folder() -> tuple[str, tuple[str, ...]]:
-    """A folder to mount as ``/etc``, and the host's own folders to mount below it.
+def etc_folder() -> str:
+    """A folder to mount as ``/etc``.
 
     It is named by its content and kept in the cache folder, so that a process which is killed leaves nothing behind.
     """
@@ -41,12 +42,10 @@ def etc_folder() -> tuple[str, tuple[str, ...]]:
         with contextlib.suppress(OSError):
             files[name] = Path("/etc", name).read_bytes()
     etc = Path("/etc")
-    for path in etc.glob("python3*/*.py"):
-        with contextlib.suppress(OSError):
-            files[str(path.relative_to(etc))] = path.read_bytes()
-    candidates = [*_FOLDERS, *(path.name for path in sorted(etc.glob("java-*-openjdk")))]
-    folders = tuple(name for name in candidates if (etc / name).is_dir())
-    digest = hashlib.sha256(repr((sorted(files.items()), folders, _LINKS)).encode()).hexdigest()[:16]
+    folders = [name for name in _FOLDERS if (etc / name).is_dir()]
+    folders += sorted(path.name for pattern in _GLOBBED for path in etc.glob(pattern) if path.is_dir())
+    state = [_state(str(etc / name)) for name in folders]
+    digest = hashlib.sha256(repr((sorted(files.items()), state, _LINKS)).encode()).hexdigest()[:16]
     root = _cache_folder() / f"etc-{digest}"
     if not _own(root):
         partial = Path(tempfile.mkdtemp(prefix="etc-", dir=root.parent))
@@ -56,7 +55,29 @@ def etc_folder() -> tuple[str, tuple[str, ...]]:
         except OSError:
             # Another process was first.
             shutil.rmtree(partial, ignore_errors=True)
-    return str(root), folders
+    return str(root)
+
+
+def _state(folder: str) -> list[tuple[str, int]]:
+    """Changes whenever a name below a folder or a file in it does."""
+    found = [(folder, os.stat(folder).st_mtime_ns)]  # noqa: PTH116
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                found += _state(entry.path)
+            elif not entry.is_symlink():
+                found.append((entry.path, entry.stat(follow_symlinks=False).st_mtime_ns))
+    return sorted(found)
+
+
+def _private(folder: str, names: list[str]) -> list[str]:
+    """Names in a folder that not everybody may read."""
+    found: list[str] = []
+    for name in names:
+        mode = Path(folder, name).lstat().st_mode
+        if not stat.S_ISLNK(mode) and not (mode & 0o004 and (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):
+            found.append(name)
+    return found
 
 
 def _cache_folder() -> Path:
@@ -83,10 +104,11 @@ def _own(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
-def _fill(root: Path, files: dict[str, bytes], folders: tuple[str, ...]) -> None:
+def _fill(root: Path, files: dict[str, bytes], folders: list[str]) -> None:
     root.chmod(0o755)
     for name in folders:
-        (root / name).mkdir(parents=True, exist_ok=True)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(Path("/etc", name), root / name, symlinks=True, ignore=_private)
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """Starts one bubblewrap sandbox with its limits in force before the first instruction inside, and ends it for certain.
 
-Bubblewrap reads its arguments from a pipe. Until the pipe is closed it has started nothing, and meanwhile its process
-is moved into the control group and given its resource limits, which everything inside inherits.
+Bubblewrap reads its arguments from a pipe. Until the pipe is closed it has started nothing, and meanwhile it is given
+its resource limits, which everything inside inherits. The first process inside then waits at a gate before it starts
+the command, and is moved into the control group while it still sets up the file system: moving takes the kernel a while.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import select
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +21,7 @@ import msgspec
 
 from terret.errors import SandboxError
 from terret.sandbox._cgroup import Group
-from terret.sandbox._fs import write_all
+from terret.sandbox._fs import opened, write_all
 from terret.sandbox._limits import apply
 
 
@@ -42,18 +44,19 @@ class Cage:
         started: Whether bubblewrap came as far as making the namespaces.
         init: Process id of the first process inside; None before it is known.
         killed: Whether :meth:`kill` was called.
+        fault: Why the command could not be confined and was never started.
     """
 
     def __init__(
         self,
         bwrap: str,
-        args: Sequence[str],
+        args: bytes,
         command: Sequence[str],
         *,
         bpf: bytes,
         stdin: int,
         limits: Mapping[str, tuple[int, int]],
-        group: Group | None,
+        gated: bool = False,
     ) -> None:
         self.exit_code: int | None = None
         self.started = False
@@ -62,11 +65,20 @@ class Cage:
         self._partial = b""
         self._closed = False
         self._lock = threading.Lock()
+        self._group: Group | None = None
+        self._gate: int | None = None
         self.killed = False
+        self.fault: str | None = None
         self.output, output = os.pipe()
         self.status, status = os.pipe()
         take, give = os.pipe()
         filter_out, filter_in = os.pipe()
+        theirs = [output, status, take, filter_out]
+        fixed = ["--json-status-fd", str(status), "--seccomp", str(filter_out)]
+        if gated:
+            wait, self._gate = os.pipe()
+            theirs.append(wait)
+            fixed += ["--block-fd", str(wait)]
         try:
             os.write(filter_in, bpf)
             os.close(filter_in)
@@ -78,38 +90,34 @@ class Cage:
                 env={},
                 cwd="/",
                 close_fds=True,
-                pass_fds=(take, status, filter_out),
+                pass_fds=theirs[1:],
                 start_new_session=True,
             )
         except OSError as error:
-            for handle in (self.output, self.status, give):
-                os.close(handle)
+            for handle in (self.output, self.status, give, self._gate):
+                if handle is not None:
+                    os.close(handle)
             raise SandboxError(f"bubblewrap cannot be started: {error.strerror}", where=bwrap) from None
         finally:
-            for handle in (output, status, take, filter_out):
+            for handle in theirs:
                 os.close(handle)
         self.exited = os.pidfd_open(self._process.pid)
         os.set_blocking(self.output, False)
         os.set_blocking(self.status, False)
-        try:
-            if group is not None:
-                group.join(self._process.pid)
-            apply(self._process.pid, limits)
-            words = ["--json-status-fd", str(status), "--seccomp", str(filter_out), *args]
-            write_all(give, b"".join(os.fsencode(word) + b"\0" for word in words))
-        except BrokenPipeError:
-            pass
-        except OSError as error:
-            # Bubblewrap finds no arguments and ends by itself.
-            os.close(give)
-            give = -1
-            self.kill()
-            self.reap()
-            self.close()
-            raise SandboxError(f"a command cannot be confined: {error.strerror}") from None
-        finally:
-            if give >= 0:
-                os.close(give)
+        apply(self._process.pid, limits)
+        with opened(give), contextlib.suppress(BrokenPipeError):
+            write_all(give, "\0".join([*fixed, ""]).encode() + args)
+
+    def admit(self, group: Group) -> None:
+        """Let the command start, in a control group, as soon as its first process is known."""
+        self._group = group
+
+    def settle(self) -> None:
+        """Wait until the first process is known, ten seconds at most."""
+        deadline = time.monotonic() + 10.0
+        while self.init is None and select.select([self.status], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not self.read_status():
+                break
 
     def read_status(self) -> bool:
         """Take in what bubblewrap has said; False at the end of it."""
@@ -139,8 +147,23 @@ class Cage:
                 same = False
             if same:
                 self.init, self._init_handle = status.child_pid, handle
+                self._enter(status.child_pid)
             else:
                 os.close(handle)
+
+    def _enter(self, child: int) -> None:
+        if self._gate is None:
+            return
+        try:
+            if self._group is not None:
+                self._group.join(child)
+            os.write(self._gate, b"\n")
+        except (ProcessLookupError, BrokenPipeError):
+            # It has been killed meanwhile.
+            pass
+        except OSError as error:
+            self.fault = f"a command cannot be moved into its control group: {error.strerror}"
+            self.kill()
 
     def kill(self) -> None:
         """Kill everything inside at once: without its first process a pid namespace ends."""
@@ -175,7 +198,7 @@ class Cage:
             if self._closed:
                 return
             self._closed = True
-        for handle in (self.output, self.status, self.exited, self._init_handle):
+        for handle in (self.output, self.status, self.exited, self._init_handle, self._gate):
             if handle is not None:
                 os.close(handle)
 

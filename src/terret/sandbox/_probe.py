@@ -109,12 +109,11 @@ def _try(bwrap: str, *, overlay: bool) -> str | None:
             with open(os.devnull, "rb") as nothing:  # noqa: PTH123
                 cage = Cage(
                     bwrap,
-                    args,
+                    b"".join(os.fsencode(word) + b"\0" for word in args),
                     [SHELL, "-c", text],
                     bpf=program_filter.bpf,
                     stdin=nothing.fileno(),
                     limits=process_limits(_TRIAL, tree_guarded=False),
-                    group=None,
                 )
             try:
                 done = supervise(cage, Watch(_TRIAL, None, None if overlay else DiskMeter(folder)))

@@ -50,6 +50,8 @@ def supervise(cage: Cage, watch: Watch) -> Completed:
     if stop is not None:
         cage.kill()
     cage.reap()
+    if cage.fault is not None:
+        raise SandboxError(cage.fault, hint="run `terret doctor`")
     drain(cage.output, output)
     wall_ms = (time.monotonic() - begun) * 1000
     if stop is None and cage.exit_code is None and not killed:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from terret.errors import SandboxError, SandboxUnavailable
-from terret.sandbox._bwrap import arguments, base_environment, find_bwrap
+from terret.sandbox._bwrap import arguments, base_environment, find_bwrap, system_ready
 from terret.sandbox._cgroup import Group, find_hierarchy
 from terret.sandbox._command import (
     choose,
@@ -37,6 +37,9 @@ from terret.task import Limits
 
 if TYPE_CHECKING:
     from terret.sandbox._session import Session
+
+
+_MOST_PREPARED = 64
 
 
 class Sandbox:
@@ -76,6 +79,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._open: set[Cage | Session] = set()
         self._closed = False
+        self._prepared: dict[tuple[object, ...], bytes] = {}
         self._home: str | None = None
 
     def declare(self) -> dict[str, Any]:
@@ -183,42 +187,63 @@ class Sandbox:
 
         ``shown`` maps a place inside to a file of this machine to show there.
         """
-        args = arguments(
-            workspace or self.workspace,
-            read_only=self.read_only,
-            environment=self.environment | dict(env),
-            limits=limits,
-            network=network,
-            overlay=overlay,
-            shown=shown,
-        )
+        grouped = self._hierarchy is not None
         program = build(network=network)
+        cage = Cage(
+            self._bwrap,
+            self._arguments(workspace or self.workspace, limits, tuple(env.items()), network, overlay, shown),
+            command if grouped else with_process_limit(command, limits.pids),
+            bpf=program.bpf if program is not None else b"",
+            stdin=stdin,
+            limits=process_limits(limits, tree_guarded=grouped, cpu=cpu),
+            gated=grouped,
+        )
         group = None
-        try:
-            group = self._hierarchy.group(limits) if self._hierarchy is not None else None
-            cage = Cage(
-                self._bwrap,
-                args,
-                command if group is not None else with_process_limit(command, limits.pids),
-                bpf=program.bpf if program is not None else b"",
-                stdin=stdin,
-                limits=process_limits(limits, tree_guarded=group is not None, cpu=cpu),
-                group=group,
-            )
-        except (OSError, SandboxError) as error:
-            if group is not None:
-                group.close()
-            if isinstance(error, SandboxError):
-                raise
-            raise SandboxError(
-                f"a control group cannot be made: {error.strerror}", hint="run `terret doctor`"
-            ) from None
+        if self._hierarchy is not None:
+            try:
+                group = self._hierarchy.group(limits)
+            except OSError as error:
+                cage.kill()
+                cage.reap()
+                cage.close()
+                why = f"a control group cannot be made: {error.strerror}"
+                raise SandboxError(why, hint="run `terret doctor`") from None
+            cage.admit(group)
         with self._lock:
             self._open.add(cage)
             closed = self._closed
         if closed:
             cage.kill()
         return cage, group
+
+    def _arguments(
+        self,
+        folder: str,
+        limits: Limits,
+        env: tuple[tuple[str, str], ...],
+        network: bool,
+        overlay: bool,
+        shown: Mapping[str, str] | None,
+    ) -> bytes:
+        """Bubblewrap's arguments as it reads them; those of the last commands are kept."""
+        key = (folder, limits, env, network, overlay)
+        found = None if shown else self._prepared.get(key)
+        if found is None or not system_ready():
+            words = arguments(
+                folder,
+                read_only=self.read_only,
+                environment=self.environment | dict(env),
+                limits=limits,
+                network=network,
+                overlay=overlay,
+                shown=shown,
+            )
+            found = b"".join(os.fsencode(word) + b"\0" for word in words)
+            if not shown:
+                if len(self._prepared) >= _MOST_PREPARED:
+                    self._prepared.clear()
+                self._prepared[key] = found
+        return found
 
     def retire(self, cage: Cage, group: Group | None) -> None:
         """Give back a sandbox that has been reaped."""

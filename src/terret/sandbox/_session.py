@@ -50,7 +50,9 @@ class _Shell:
 
         def start() -> tuple[Cage, Group | None]:
             words = [SHELL, "--noprofile", "--norc", "-s"]
-            return sandbox.launch(words, limits, stdin=theirs.fileno(), env={}, cpu=False)
+            cage, group = sandbox.launch(words, limits, stdin=theirs.fileno(), env={}, cpu=False)
+            cage.settle()
+            return cage, group
 
         try:
             self.cage, self.group = self._keeper.call(start)
