@@ -2,7 +2,7 @@
 
 Bubblewrap reads its arguments from a pipe. Until the pipe is closed it has started nothing, and meanwhile it is given
 its resource limits, which everything inside inherits. The first process inside then waits at a gate before it starts
-the command, and is moved into the control group while it still sets up the file system: moving takes the kernel a while.
+the command, and is moved into the control group while it still sets up the file system, for moving takes a while.
 """
 
 from __future__ import annotations
