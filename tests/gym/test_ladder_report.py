@@ -147,9 +147,10 @@ def test_every_mark_and_every_figure_is_a_link(ladder):
     for mark in re.finditer(r'<circle|<rect class="(?:pass|false|auto)"', text):
         before = text[: mark.start()]
         assert before.rfind("<a href=") > before.rfind("</a>")
-    table = re.search(r"<table[^>]*><caption>Figures by level.*?</table>", text, re.DOTALL)
-    assert table
-    assert all(cell.startswith("<a href=") for cell in re.findall(r"<td>(.*?)</td>", table[0], re.DOTALL))
+    for caption in ("Figures by level", "Evidence the agent", "The login task"):
+        table = re.search(rf"<table[^>]*><caption>{caption}.*?</table>", text, re.DOTALL)
+        assert table
+        assert all(cell.startswith("<a href=") for cell in re.findall(r"<td>(.*?)</td>", table[0], re.DOTALL))
 
 
 def test_avsr_is_plotted_with_its_company_only(ladder):

@@ -118,7 +118,7 @@ def _model(ladder: Ladder, index: int, model: str) -> Iterator[str]:
         "The line is the mean of the graded episodes, the band its interval.</p>"
     )
     own = [item for item in ladder.comparisons if item.model == model and item.pairs]
-    yield comparison_table(own) if own else ""
+    yield comparison_table(ladder, own) if own else ""
     yield f"{evidence_table(ladder, model)}</section>"
 
 

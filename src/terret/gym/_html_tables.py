@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, cast
 from urllib.parse import quote
@@ -50,10 +50,14 @@ def figure_table(ladder: Ladder, model: str) -> str:
     return _table("Figures by level, with 95 % intervals", ["figure", *ladder.levels], rows)
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> str:
-    """Pairs of levels on the same tasks and repeats."""
+def comparison_table(ladder: Ladder, comparisons: Sequence[Comparison]) -> str:
+    """Pairs of levels on the same tasks and repeats; the levels lead to their episodes."""
+
+    def link(item: Comparison, level: str) -> str:
+        return f'<a href="#{anchor(ladder, item.model, level)}">{level}</a>'
+
     rows = [
-        f'<tr><th scope="row">{item.first} → {item.second}</th><td>{item.pairs} <small>{item.tasks} tasks</small></td>'
+        f'<tr><th scope="row">{link(item, item.first)} → {link(item, item.second)}</th><td>{item.pairs} <small>{item.tasks} tasks</small></td>'
         f"<td>{item.passed_first} → {item.passed_second}{_times(item.pass_ratio)}</td>"
         f"<td>{item.only_first} / {item.only_second}</td>"
         f"<td>{_p(item.p_pass)} <small>by task {_p(item.p_pass_tasks)}</small></td>"
@@ -74,7 +78,10 @@ def evidence_table(ladder: Ladder, model: str) -> str:
             for item in totals
         )
         rows.append(f'<tr><th scope="row">{escape(title)}</th>{cells}</tr>')
-    cells = "".join(f"<td>{_of(item.covered, item.requirements)}</td>" for item in totals)
+    cells = "".join(
+        f'<td><a href="#{anchor(ladder, model, item.level)}">{_of(item.covered, item.requirements)}</a></td>'
+        for item in totals
+    )
     rows.append(f'<tr><th scope="row">requirements with fresh evidence</th>{cells}</tr>')
     return _table("Evidence the agent's side produced, by level", ["evidence", *ladder.levels], rows)
 
@@ -82,20 +89,28 @@ def evidence_table(ladder: Ladder, model: str) -> str:
 def login_table(ladder: Ladder, model: str) -> str:
     """The login task beside Table 5 of the paper: ``paper / here`` in each cell."""
     totals = {item.level: item for item in ladder.login if item.model == model}
-    rows: list[str] = []
-    for name, (title, _) in EVIDENCE.items():
+
+    def row(title: str, values: Iterable[str]) -> str:
         cells = "".join(
-            f"<td>{_yes(name in PAPER_TABLE_5[level][1])} / {_of(item.evidence[name], item.graded)}</td>"
-            for level, item in totals.items()
+            f'<td><a href="#{anchor(ladder, model, level)}">{value}</a></td>'
+            for level, value in zip(totals, values, strict=True)
         )
-        rows.append(f'<tr><th scope="row">{escape(title)}</th>{cells}</tr>')
-    labels = "".join(f"<td>{_label(PAPER_TABLE_5[level][0])}</td>" for level in totals)
-    own = "".join(f"<td>{_labels(item)}</td>" for item in totals.values())
-    passed = "".join(f"<td>{_company(item)}</td>" for item in totals.values())
+        return f'<tr><th scope="row">{title}</th>{cells}</tr>'
+
+    rows = [
+        row(
+            escape(title),
+            (
+                f"{_yes(name in PAPER_TABLE_5[level][1])} / {_of(item.evidence[name], item.graded)}"
+                for level, item in totals.items()
+            ),
+        )
+        for name, (title, _) in EVIDENCE.items()
+    ]
     rows += [
-        f'<tr><th scope="row">label in the paper</th>{labels}</tr>',
-        f'<tr><th scope="row">labels here</th>{own}</tr>',
-        f'<tr><th scope="row">functional pass; false completion; AVSR here</th>{passed}</tr>',
+        row("label in the paper", (_label(PAPER_TABLE_5[level][0]) for level in totals)),
+        row("labels here", map(_labels, totals.values())),
+        row("functional pass; false completion; AVSR here", map(_company, totals.values())),
     ]
     return _table("The login task: paper's Table 5 / here", ["evidence", *totals], rows)
 
@@ -218,4 +233,6 @@ def _plain(value: Any) -> str:
         if any(isinstance(item, dict) for item in items):
             return "<hr>".join(map(_plain, items))
         return ", ".join(map(_plain, items)) or "none"
-    return escape("none" if value is None else str(value))
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return _yes(value) if isinstance(value, bool) else escape("none" if value is None else str(value))

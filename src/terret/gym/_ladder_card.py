@@ -114,7 +114,7 @@ def harness_card(out: Path, results: Sequence[CellResult], run: dict[str, Any]) 
     ]
     levels = sorted({cell.level for cell, _ in opened})
     return {
-        **run,
+        **{name: value for name, value in run.items() if value is not None},
         "machine": machine(),
         **{name: _distinct(record.get(name) for _, record in opened) for name in _PER_EPISODE},
         "levels": {
