@@ -57,7 +57,8 @@ def comparison_table(ladder: Ladder, comparisons: Sequence[Comparison]) -> str:
         return f'<a href="#{anchor(ladder, item.model, level)}">{level}</a>'
 
     rows = [
-        f'<tr><th scope="row">{link(item, item.first)} → {link(item, item.second)}</th><td>{item.pairs} <small>{item.tasks} tasks</small></td>'
+        f'<tr><th scope="row">{link(item, item.first)} → {link(item, item.second)}</th>'
+        f"<td>{item.pairs} <small>{item.tasks} tasks</small></td>"
         f"<td>{item.passed_first} → {item.passed_second}{_times(item.pass_ratio)}</td>"
         f"<td>{item.only_first} / {item.only_second}</td>"
         f"<td>{_p(item.p_pass)} <small>by task {_p(item.p_pass_tasks)}</small></td>"
