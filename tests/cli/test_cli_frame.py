@@ -13,7 +13,21 @@ import pytest
 
 from terret.cli import main
 
-COMMANDS = ("run", "show", "verify", "resume", "model", "task", "suite", "doctor", "demo", "completion", "init", "export", "ladder")
+COMMANDS = (
+    "run",
+    "show",
+    "verify",
+    "resume",
+    "model",
+    "task",
+    "suite",
+    "doctor",
+    "demo",
+    "completion",
+    "init",
+    "export",
+    "ladder",
+)
 
 
 def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
