@@ -310,8 +310,11 @@ def test_script_is_a_competent_agent(name: str) -> None:
     used = [str(action["tool"]) for action in valid if action is not None]
     assert len(replies) <= TASKS[name].task.budget.steps
     assert used[-1] == "declare_complete"
-    assert used.count("declare_complete") == 1
-    at_h0 = "".join("." if is_valid(action) and action and action["tool"] in H0_TOOLS else "x" for action in replies)
+    # The second declaration is for H3, where the first is refused until every registered check was run again.
+    assert used.count("declare_complete") == 2
+    until = next(place for place, action in enumerate(replies) if action and action["tool"] == "declare_complete")
+    before = replies[: until + 1]
+    at_h0 = "".join("." if is_valid(action) and action and action["tool"] in H0_TOOLS else "x" for action in before)
     assert "x" * MAX_FORMAT_ERRORS not in at_h0
     changes = [place for place, tool in enumerate(used) if tool in ("edit_file", "write_file")]
     assert used.index("run") < changes[0]

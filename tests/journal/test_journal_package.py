@@ -82,6 +82,20 @@ def test_writing_a_package_again_gives_the_same_bytes(original: Path, tmp_path: 
     assert not list((tmp_path / "package").rglob(".*"))
 
 
+def test_what_a_killed_writing_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    with record(tmp_path / "live", []) as journal:
+        for data in whole(journal.blobs):
+            journal.append(data)
+        folder = tmp_path / "package"
+        (folder / "traces").mkdir(parents=True)
+        (folder / "traces" / ".verification.jsonl.4711").write_text("half a li")
+        (folder / ".episode.json.4711").write_text("{")
+        (folder / ".mine").write_text("kept")
+        write_package(folder, journal)
+    check_package(folder)
+    assert [path.name for path in folder.rglob(".*")] == [".mine"]
+
+
 def test_a_fully_durable_package_and_one_of_an_unfinished_episode(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "live", "ep", KEY, durability="full") as journal:
         for data in whole(journal.blobs)[:18]:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from episode_killed import go
 
-from terret.journal import EpisodeResumed, Event, Outcome, check_package
+from terret.journal import Event, Outcome, check_package
 from terret.runtime import Episode
 
 CHILD = Path(__file__).with_name("episode_killed.py")
@@ -46,8 +46,8 @@ def traces(folder: Path) -> dict[str, Any]:
     return found
 
 
-def run_and_kill(folder: Path, stop_after: int, after_s: float | None) -> bool:
-    """One process; killed by itself after an event, or from outside after a time. Whether it finished."""
+def run_and_kill(folder: Path, stop_after: int, after_s: float | None) -> None:
+    """One process; killed by itself after an event, or from outside after a time."""
     environment = dict(os.environ)
     command = [sys.executable, str(CHILD), str(folder), str(stop_after)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as child:
@@ -59,10 +59,8 @@ def run_and_kill(folder: Path, stop_after: int, after_s: float | None) -> bool:
             finally:
                 os.close(waiter)
         out, err = child.communicate(timeout=50)
-    if child.returncode == -signal.SIGKILL:
-        return False
-    assert child.returncode == 0, err.decode()
-    return out == b"finished\n"
+    assert child.returncode in (0, -signal.SIGKILL), err.decode()
+    assert child.returncode or out == b"finished\n"
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +87,7 @@ def test_every_resume_ends_like_the_uninterrupted_run(
         folder = tmp_path / f"episode-{point}"
         at_event = point % 2 == 0
         killed_at = chance.randrange(events)
-        finished = run_and_kill(folder, killed_at if at_event else 0, None if at_event else chance.uniform(0.15, 1.6))
+        run_and_kill(folder, killed_at if at_event else 0, None if at_event else chance.uniform(0.15, 1.6))
         if not (folder / "episode.json").exists() and not (folder / "live" / "journal.db").exists():
             continue  # killed before anything was journalled: there is nothing to resume and nothing was done
         episode = asyncio.run(resume(folder))
@@ -100,8 +98,6 @@ def test_every_resume_ends_like_the_uninterrupted_run(
         done = effects_done(package.events)
         assert len(done) == len(set(done)), f"an effect twice, point {point}"
         assert traces(folder) == expected, f"point {point}, event {killed_at}"
-        resumed = [event.data for event in package.events if isinstance(event.data, EpisodeResumed)]
-        assert finished or resumed or at_event
 
 
 async def resume(folder: Path) -> Episode | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,7 @@ JOURNAL = "journal.jsonl"
 HEAD = "head.json"
 BLOBS = "blobs"
 _DERIVED_FOLDERS = ("traces", "records")
+_PARTIAL = re.compile(r"\.(?:[a-z_]+\.(?:jsonl?|diff|md))\.\d+")
 
 
 class CheckedPackage(NamedTuple):
@@ -54,6 +56,7 @@ def write_package(folder: Path, journal: Journal) -> Head:
     files = {JOURNAL: b"".join(line + b"\n" for line in journal.lines()), **project(events, journal.blobs)}
     sync = journal.durability == "full"
     try:
+        _sweep(folder)
         _copy_blobs(folder / BLOBS, events, journal.blobs, sync)
         for name, content in files.items():
             _replace(folder / name, content, sync)
@@ -180,6 +183,14 @@ def _copy_blobs(target: Path, events: list[Event], blobs: BlobStore, sync: bool)
             path.unlink()
     if sync:
         sync_folder(target)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what an earlier, killed writing left half done."""
+    for place in (folder, *(folder / name for name in _DERIVED_FOLDERS)):
+        for left in place.glob(".*.*") if place.is_dir() else ():
+            if _PARTIAL.fullmatch(left.name):
+                left.unlink(missing_ok=True)
 
 
 def _replace(target: Path, content: bytes, sync: bool) -> None:

@@ -191,6 +191,7 @@ async def resume_episode(
     live = folder / "live"
     if not (live / "journal.db").exists():
         if (folder / "episode.json").exists():
+            shutil.rmtree(live, ignore_errors=True)
             return finished_episode(folder)
         raise EpisodeNotFound("no episode to resume", where=str(folder), hint="give the folder that terret run printed")
     with Journal.open(live, key, durability=durability, clock=clock, scrubber=scrubber or Scrubber()) as journal:
