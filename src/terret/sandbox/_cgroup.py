@@ -29,6 +29,16 @@ class Hierarchy:
         self.version: Literal["v1", "v2"] = version
         self.roots = roots
 
+    @property
+    def complete(self) -> bool:
+        """Whether memory and processes can both be bounded."""
+        return {"memory", "pids"} <= self.roots.keys()
+
+    def without_memory(self) -> Hierarchy | None:
+        """The same for processes and CPU time only; None where processes cannot be bounded."""
+        roots = {controller: root for controller, root in self.roots.items() if controller != "memory"}
+        return Hierarchy(self.version, roots) if "pids" in roots else None
+
     def group(self, limits: Limits) -> Group:
         """A new, empty group with the limits set.
 
@@ -56,24 +66,28 @@ class Group:
     def __init__(self, version: Literal["v1", "v2"], folders: dict[str, Path]) -> None:
         self._v1 = version == "v1"
         self._folders = folders
+        self.controllers = frozenset(folders)
 
     def make(self, limits: Limits) -> None:
         """Create the folders and set the limits."""
         try:
             for folder in set(self._folders.values()):
                 folder.mkdir()
-            memory, pids = self._folders["memory"], self._folders["pids"]
             # One of bubblewrap's own processes is in the group.
-            _write(pids / "pids.max", limits.pids + 1)
-            _write(memory / ("memory.limit_in_bytes" if self._v1 else "memory.max"), limits.memory_mb * _MB)
-            with contextlib.suppress(OSError):
-                if self._v1:
-                    _write(memory / "memory.memsw.limit_in_bytes", limits.memory_mb * _MB)
-                else:
-                    _write(memory / "memory.swap.max", 0)
+            _write(self._folders["pids"] / "pids.max", limits.pids + 1)
+            if "memory" in self._folders:
+                self._bound_memory(self._folders["memory"], limits.memory_mb * _MB)
         except OSError:
             self.close()
             raise
+
+    def _bound_memory(self, folder: Path, most: int) -> None:
+        _write(folder / ("memory.limit_in_bytes" if self._v1 else "memory.max"), most)
+        with contextlib.suppress(OSError):
+            if self._v1:
+                _write(folder / "memory.memsw.limit_in_bytes", most)
+            else:
+                _write(folder / "memory.swap.max", 0)
 
     def join(self, pid: int) -> None:
         """Move a process in; what it starts from now on is inside too."""
@@ -93,19 +107,22 @@ class Group:
 
     def peak_kb(self) -> int:
         """Highest memory use of the tree so far."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, KeyError):
             name = "memory.max_usage_in_bytes" if self._v1 else "memory.peak"
             return int(_read(self._folders["memory"] / name)) // 1024
         return 0
 
     def reset_peak(self) -> None:
         """Measure the peak anew, where the kernel can."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, KeyError):
             _write(self._folders["memory"] / ("memory.max_usage_in_bytes" if self._v1 else "memory.peak"), 0)
 
     def memory_kills(self) -> int:
         """How many processes were killed for memory."""
-        return _field(self._folders["memory"] / ("memory.oom_control" if self._v1 else "memory.events"), "oom_kill")
+        folder = self._folders.get("memory")
+        if folder is None:
+            return 0
+        return _field(folder / ("memory.oom_control" if self._v1 else "memory.events"), "oom_kill")
 
     def refused_processes(self) -> int:
         """How many processes could not be started."""
@@ -128,7 +145,7 @@ class Group:
 
 @cache
 def find_hierarchy() -> Hierarchy | None:
-    """Where this process may make groups with memory and pids; None where it may not."""
+    """Where this process may make groups that bound processes, and memory where possible; None where it may not."""
     try:
         hierarchy = _v1() or _v2()
         if hierarchy is not None:
@@ -173,7 +190,7 @@ def _v1() -> Hierarchy | None:
                 folder = _below(root, mount, own[controller])
                 if os.access(folder, os.W_OK):
                     roots[wanted] = folder
-    return Hierarchy("v1", roots) if {"memory", "pids"} <= roots.keys() else None
+    return Hierarchy("v1", roots) if "pids" in roots else None
 
 
 def _v2() -> Hierarchy | None:

@@ -24,6 +24,9 @@ from terret.sandbox._cgroup import Group
 from terret.sandbox._fs import opened, write_all
 from terret.sandbox._limits import apply
 
+_DEATH_S = 60.0
+_NICE = 10
+
 
 class _Status(msgspec.Struct, rename="kebab"):
     """One line of what bubblewrap says about itself."""
@@ -35,6 +38,9 @@ class _Status(msgspec.Struct, rename="kebab"):
 
 class Cage:
     """A running sandbox.
+
+    With ``gated`` the command starts only after :meth:`admit`; with ``yielding`` it gives way to everything else on the
+    machine, the watchdog above all.
 
     Attributes:
         output: Read end of stdout and stderr; not blocking.
@@ -57,6 +63,7 @@ class Cage:
         stdin: int,
         limits: Mapping[str, tuple[int, int]],
         gated: bool = False,
+        yielding: bool = False,
     ) -> None:
         self.exit_code: int | None = None
         self.started = False
@@ -105,6 +112,9 @@ class Cage:
         os.set_blocking(self.output, False)
         os.set_blocking(self.status, False)
         apply(self._process.pid, limits)
+        if yielding:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICE)
         with opened(give), contextlib.suppress(BrokenPipeError):
             write_all(give, "\0".join([*fixed, ""]).encode() + args)
 
@@ -181,15 +191,15 @@ class Cage:
         """Wait until bubblewrap and every process inside are gone.
 
         Raises:
-            SandboxError: They are not gone after ten seconds.
+            SandboxError: They are not gone after a minute.
         """
-        if not _wait(self.exited, 10.0):
+        if not _wait(self.exited, _DEATH_S):
             raise SandboxError("a sandbox does not end", value=self._process.pid)
         self._process.wait()
         while self.read_status():
             if not select.select([self.status], [], [], 0)[0]:
                 break
-        if self._init_handle is not None and not _wait(self._init_handle, 10.0):
+        if self._init_handle is not None and not _wait(self._init_handle, _DEATH_S):
             raise SandboxError("a process inside a sandbox does not end", value=self.init)
 
     def close(self) -> None:

@@ -46,8 +46,8 @@ def _look() -> Report:
     if _isolation(features, missing):
         hierarchy = find_hierarchy()
         features["cgroup"] = f"{hierarchy.version}: {', '.join(sorted(hierarchy.roots))}" if hierarchy else False
-        tier = "full" if hierarchy is not None else "rlimit"
-        if hierarchy is None:
+        tier = "full" if hierarchy is not None and hierarchy.complete else "rlimit"
+        if tier == "rlimit":
             missing.append(
                 Missing(
                     "cgroup",

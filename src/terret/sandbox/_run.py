@@ -65,8 +65,7 @@ def completed(status: Status, code: int | None, output: HeadTail, wall_ms: float
     """The result; a shell's exit code above 128 names the signal that ended its last process."""
     text, truncated = output.result()
     signal = 9 if code is None else code - 128 if 128 < code <= 128 + 64 else None
-    peak = watch.group.peak_kb() if watch.group is not None else watch.peak_kb
-    return Completed(status, code, signal, text, truncated, output.total, wall_ms, watch.cpu_ms(), peak)
+    return Completed(status, code, signal, text, truncated, output.total, wall_ms, watch.cpu_ms(), watch.peak())
 
 
 def follow(
@@ -99,7 +98,7 @@ def follow(
             found = watch.check(cage.init)
             if found is not None:
                 return found
-            pause = min(2 * pause, SLOWEST_TICK)
+            pause = FIRST_TICK if watch.urgent else min(2 * pause, SLOWEST_TICK)
             tick = time.monotonic() + pause
 
 

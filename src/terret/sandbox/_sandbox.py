@@ -74,7 +74,8 @@ class Sandbox:
         self.environment = base_environment() | dict(env or {})
         self._bwrap = find_bwrap() or ""
         self._overlay = probe().features.get("overlay") is True
-        self._hierarchy = find_hierarchy() if self.tier == "full" else None
+        found = find_hierarchy() if self.tier != "none" else None
+        self._hierarchy = found if found is None or self.tier == "full" else found.without_memory()
         self._disk = DiskMeter(self.workspace)
         self._lock = threading.Lock()
         self._open: set[Cage | Session] = set()
@@ -103,8 +104,8 @@ class Sandbox:
             "no_new_privs": True,
             "capabilities": [],
             "cgroup": {"version": grouped.version, "controllers": sorted(grouped.roots)} if grouped else None,
-            "rlimits": sorted(process_limits(Limits(), tree_guarded=grouped is not None)),
-            "watchdog": ["wall", "output", "cpu", "pids", "disk", *([] if grouped else ["memory"])],
+            "rlimits": sorted(process_limits(Limits(), tree_guarded=self.tier == "full")),
+            "watchdog": ["wall", "output", "cpu", "pids", "disk", *([] if self.tier == "full" else ["memory"])],
             "network": "off unless a command asks",
             "scratch": "overlay" if self._overlay else "copy",
             "read_only": list(self.read_only),
@@ -195,8 +196,10 @@ class Sandbox:
             command if grouped else with_process_limit(command, limits.pids),
             bpf=program.bpf if program is not None else b"",
             stdin=stdin,
-            limits=process_limits(limits, tree_guarded=grouped, cpu=cpu),
+            limits=process_limits(limits, tree_guarded=self.tier == "full", cpu=cpu),
             gated=grouped,
+            # Without a group the kernel does not bound root's processes; the watchdog must be quicker than they are.
+            yielding=not grouped and os.geteuid() == 0,
         )
         group = None
         if self._hierarchy is not None:

@@ -111,9 +111,11 @@ def _filled(folder: str) -> int:
 class Watch:
     """The checks of one command; :meth:`check` names the limit that is exceeded.
 
+    ``urgent`` asks for the next check soon, because processes multiply.
+
     Args:
         limits: The limits.
-        group: The control group; without it the tree is read from ``/proc``.
+        group: The control group; what it does not cover is read from ``/proc``.
         disk: The meter of the workspace; None when its writes go to memory.
         init: The sandbox's first process, where it has been running before.
     """
@@ -122,11 +124,16 @@ class Watch:
         self.limits = limits
         self.group = group
         self.disk = disk
-        self.peak_kb = 0
-        self._cpu_ms = 0.0
-        self._cpu_base = (
-            group.cpu_ms() if group is not None else _tree_cpu_ms(_tree(init)[0]) if init is not None else 0.0
-        )
+        self._peak_kb = 0
+        self.urgent = False
+        controllers = group.controllers if group is not None else frozenset[str]()
+        self._by_group = controllers
+        self._by_walk = {"memory", "pids", "cpu"} - controllers
+        self._cpu_ms = self._cpu_base = 0.0
+        if group is not None and "cpu" in controllers:
+            self._cpu_base = group.cpu_ms()
+        elif init is not None:
+            self._cpu_base = _tree_cpu_ms(_tree(init, limits.pids + 1)[0])
         self._kills = group.memory_kills() if group is not None else 0
         self._refused = group.refused_processes() if group is not None else 0
         if disk is not None:
@@ -134,14 +141,18 @@ class Watch:
 
     def check(self, init: int | None) -> Status | None:
         """The limit the running tree exceeds."""
-        found = self._tree(init) if self.group is None else self._grouped(self.group)
+        found = self._hit()
+        if found is None and self._by_walk and init is not None:
+            found = self._walk(init)
+        if found is None and self.cpu_ms() > 1000 * self.limits.cpu_s:
+            return "cpu"
         if found is None and self._disk_exceeded(init):
             return "disk"
         return found
 
     def verdict(self, exit_code: int | None) -> Status | None:
         """The limit a command that has ended ran into."""
-        hit = self._hit(self.group) if self.group is not None else None
+        hit = self._hit()
         if hit is not None:
             return hit
         if exit_code == 128 + 24:
@@ -156,20 +167,26 @@ class Watch:
 
     def cpu_ms(self) -> float:
         """CPU time of the tree so far."""
-        return self.group.cpu_ms() - self._cpu_base if self.group is not None else self._cpu_ms
+        if self.group is not None and "cpu" in self._by_group:
+            return self.group.cpu_ms() - self._cpu_base
+        return self._cpu_ms
 
-    def _grouped(self, group: Group) -> Status | None:
-        return self._hit(group) or ("cpu" if self.cpu_ms() > 1000 * self.limits.cpu_s else None)
+    def peak(self) -> int:
+        """Highest memory use of the tree so far, in KB: exact with a control group for memory, else as last seen."""
+        return self.group.peak_kb() if self.group is not None and "memory" in self._by_group else self._peak_kb
 
-    def _hit(self, group: Group) -> Status | None:
-        if group.memory_kills() > self._kills:
-            return "memory"
-        return "pids" if group.refused_processes() > self._refused else None
-
-    def _tree(self, init: int | None) -> Status | None:
-        if init is None:
+    def _hit(self) -> Status | None:
+        """The limit at which the kernel stopped something."""
+        if self.group is None:
             return None
-        processes, threads = _tree(init)
+        if self.group.memory_kills() > self._kills:
+            return "memory"
+        return "pids" if self.group.refused_processes() > self._refused else None
+
+    def _walk(self, init: int) -> Status | None:
+        """What the control group does not cover, added up over the processes."""
+        processes, threads = _tree(init, self.limits.pids + 1)
+        self.urgent = threads > self.limits.pids // 2
         if threads > self.limits.pids + 1:
             return "pids"
         memory = 0
@@ -177,10 +194,10 @@ class Watch:
             with contextlib.suppress(OSError, ValueError, IndexError):
                 memory += _private_pages(pid)
         self._cpu_ms = max(self._cpu_ms, _tree_cpu_ms(processes) - self._cpu_base)
-        self.peak_kb = max(self.peak_kb, memory * _PAGE // 1024)
+        self._peak_kb = max(self._peak_kb, memory * _PAGE // 1024)
         if memory * _PAGE > self.limits.memory_mb * _MB and _proportional(processes) > self.limits.memory_mb * _MB:
             return "memory"
-        return "cpu" if self._cpu_ms > 1000 * self.limits.cpu_s else None
+        return None
 
     def _disk_exceeded(self, init: int | None) -> bool:
         limit = self.limits.disk_mb * _MB
@@ -194,10 +211,13 @@ class Watch:
         return False
 
 
-def _tree(init: int) -> tuple[list[int], int]:
-    """All processes at and below one, and the number of their threads; orphans hang at a namespace's first process."""
+def _tree(init: int, most: int) -> tuple[list[int], int]:
+    """All processes at and below one, and the number of their threads; orphans hang at a namespace's first process.
+
+    Beyond ``most`` threads the count stops: a tree that multiplies would be walked for ever.
+    """
     found, threads, waiting = list[int](), 0, [init]
-    while waiting:
+    while waiting and threads <= most:
         pid = waiting.pop()
         found.append(pid)
         with contextlib.suppress(OSError):
