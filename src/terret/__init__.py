@@ -5,10 +5,9 @@ Everything public is imported on first use, so ``import terret`` stays cheap.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # importing ``typing`` would be most of the cost of importing terret
 
 if TYPE_CHECKING:
     from terret.errors import TerretError
@@ -33,6 +32,8 @@ def __getattr__(name: str) -> object:
     """Import a public name from its room on first use."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(_HOME[name]), name)
 
 
