@@ -2,7 +2,7 @@ import ast
 
 import pytest
 
-from terret.runtime import NotSpliceable, meaning, splice
+from terret.runtime import NotSpliceable, meaning, specification, splice
 
 FILE = '''import os
 
@@ -65,3 +65,20 @@ def test_meaning_ignores_form_but_not_code() -> None:
     assert meaning("a.py", 'def f( x ):\n    """Doc."""\n    # why\n    return (x)\n') == plain
     assert meaning("a.py", "def f(x):\n    return -x\n") != plain
     assert meaning("a.js", "a  = 1") == meaning("a.js", "a =\n1")
+
+
+def test_a_docstring_that_the_reply_left_out_is_kept() -> None:
+    text = splice(FILE, "def second(a, b):\n    return a + b\n")
+    assert text.count('"""Doc."""') == 1
+    assert ast.parse(text)
+    assert "Doc" not in splice(FILE, 'def second(a, b):\n    """New."""\n    return a + b\n')
+
+
+def test_a_small_file_is_split_into_what_it_says_and_what_it_does() -> None:
+    said, code = specification(FILE)
+    assert said == "trailing text\n\nDoc."
+    assert code == "import os\n\n\ndef first(a):\n    return a\n\n\n@cache\ndef second(a, b):\n    return a - b"
+    assert specification("def (") == ("", "def (")
+    assert specification("x = 1\n") == ("", "x = 1")
+    many = "".join(f'def f{n}():\n    """Doc {n}."""\n    return {n}\n' for n in range(3))
+    assert specification(many) == ("", many.strip("\n"))

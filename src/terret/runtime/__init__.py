@@ -21,7 +21,7 @@ from terret.runtime._loop import run_loop
 from terret.runtime._machine import TRANSITIONS, Machine
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._result import Episode, finished_episode, unknown_effects
-from terret.runtime._splice import NotSpliceable, meaning, splice
+from terret.runtime._splice import NotSpliceable, meaning, specification, splice
 from terret.runtime._stop import STOP_REASONS, Stop, StopReason, Suspended
 from terret.runtime._stuck import Repetition
 from terret.runtime._transcript import Transcript
@@ -65,6 +65,7 @@ __all__ = [
     "run",
     "run_episode",
     "run_loop",
+    "specification",
     "splice",
     "unknown_effects",
     "verify",

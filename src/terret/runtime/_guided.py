@@ -17,7 +17,7 @@ from terret.models import Action, FormatError, Message, Reply, Sampling, dialect
 from terret.runtime._agent import Agent, Question
 from terret.runtime._offer import Offered, choose_files
 from terret.runtime._prompts import describe, tail, test_commands
-from terret.runtime._splice import NotSpliceable, meaning, splice
+from terret.runtime._splice import NotSpliceable, meaning, specification, splice
 from terret.runtime._stop import Stop
 from terret.runtime._transcript import Transcript, estimate_tokens
 from terret.tools import ToolFailure, ToolResult, preview
@@ -183,7 +183,10 @@ class GuidedImage:
         target, *others = self._files
         parts = [describe(self._agent.task)]
         parts += [f"For reference, `{file.path}`:\n```\n{file.text.rstrip()}\n```" for file in others]
-        parts.append(f"The file to correct, `{target.path}`:\n```\n{target.text.rstrip()}\n```")
+        said, code = specification(target.text) if self._ask.shape == "definition" else ("", target.text)
+        if said:
+            parts.append(f"Specification:\n{said}")
+        parts.append(f"`{target.path}` has a bug in this code:\n```\n{code.rstrip()}\n```")
         if self._ask.hint:
             parts.append(f"An earlier attempt to correct it failed its tests:\n```\n{self._failure}\n```")
         if self._note and self._ask.temperature > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import textwrap
 from hashlib import sha256
 
@@ -40,6 +41,7 @@ def splice(original: str, reply: str) -> str:
         if found is None:
             added.append(source)
         else:
+            source = _with_docstring(source, reply, node, original, found)
             first, last = _span(found)
             indent = " " * found.col_offset
             spans.append((first, last, textwrap.indent(source, indent)))
@@ -51,6 +53,27 @@ def splice(original: str, reply: str) -> str:
         before = "".join(f"{part}\n\n\n" for part in added) if index == 0 else ""
         lines[first:last] = [before + text + "\n"]
     return "".join([*(f"{text}\n" for text in _new_imports(tree, new)), *lines])
+
+
+def specification(text: str) -> tuple[str, str]:
+    """What a small Python file says about itself, and its code without that.
+
+    The texts are the module's string statements and, with at most two definitions, their docstrings. A file that does
+    not parse, or says nothing, comes back whole with an empty specification.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return "", text
+    places = [node for node in tree.body if _is_text(node)]
+    definitions = [node for node in tree.body if isinstance(node, Definition)]
+    if len(definitions) <= 2:
+        places += [node.body[0] for node in definitions if len(node.body) > 1 and _is_text(node.body[0])]
+    said = [inspect.cleandoc(str(ast.literal_eval(ast.unparse(node)))) for node in places]
+    lines = text.splitlines()
+    for node in sorted(places, key=lambda node: -node.lineno):
+        del lines[node.lineno - 1 : node.end_lineno]
+    return "\n\n".join(said).strip(), "\n".join(lines).strip("\n")
 
 
 def meaning(path: str, text: str) -> str:
@@ -82,6 +105,18 @@ def _span(node: Definition) -> tuple[int, int]:
 def _source(text: str, node: Definition) -> str:
     first, last = _span(node)
     return "\n".join(text.splitlines()[first:last])
+
+
+def _with_docstring(source: str, reply: str, node: Definition, original: str, found: Definition) -> str:
+    """The new source with the old docstring, when the reply left it out."""
+    if not _is_text(found.body[0]) or _is_text(node.body[0]) or node.body[0].lineno == node.lineno:
+        return source
+    kept = original.splitlines()[found.body[0].lineno - 1 : found.body[0].end_lineno]
+    kept = [line.removeprefix(" " * found.col_offset) for line in kept]
+    first, _ = _span(node)
+    at = node.body[0].lineno - 1 - first
+    lines = source.splitlines()
+    return "\n".join([*lines[:at], *kept, *lines[at:]])
 
 
 def _new_imports(old: ast.Module, new: ast.Module) -> list[str]:
