@@ -1,19 +1,23 @@
 """Precision and recall of the entropy auditor on its labelled diffs, and its silence on this repository's own commits.
 
+Besides, burdens are planted in this repository's own modules, which were not written to be audited.
+
 A labelled burden is found when a burden of its category, and of its rule where the label names one, is reported;
 burdens of one rule in one diff count once. A reported rule that no label asks for is a false alarm.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import subprocess
 import tarfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from random import Random
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
@@ -28,6 +32,9 @@ LEAST = 0.85
 """Bound on precision and recall of the held-out part."""
 
 COMMITS = 40
+
+T = TypeVar("T")
+Planter = Callable[[str, Random], str]
 
 
 class Changed(NamedTuple):
@@ -158,6 +165,99 @@ def total(scores: dict[str, Score]) -> Score:
     return result
 
 
+def _in_a_function(text: str, random: Random) -> tuple[int, str]:
+    """Index and indentation of a random statement line inside a function; raises LookupError when there is none."""
+    found = [
+        (statement.lineno - 1, " " * statement.col_offset)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in node.body[1:]
+        if isinstance(statement, ast.Assign | ast.Return | ast.Expr | ast.If | ast.For)
+    ]
+    return _one_of(found, random)
+
+
+def _one_of(found: Sequence[T], random: Random) -> T:
+    """A random one; raises LookupError when there is none."""
+    if not found:
+        raise LookupError
+    return found[random.randrange(len(found))]
+
+
+def _insert(*rows: str) -> Planter:
+    """Put lines before a random statement."""
+
+    def plant(text: str, random: Random) -> str:
+        at, indent = _in_a_function(text, random)
+        lines = text.split("\n")
+        return "\n".join([*lines[:at], *(indent + row for row in rows), *lines[at:]])
+
+    return plant
+
+
+def _change_line(change: Callable[[str], str]) -> Planter:
+    """Change the line of a random statement."""
+
+    def plant(text: str, random: Random) -> str:
+        at, _ = _in_a_function(text, random)
+        lines = text.split("\n")
+        return "\n".join([*lines[:at], change(lines[at]), *lines[at + 1 :]])
+
+    return plant
+
+
+def _repeat(text: str, random: Random) -> str:
+    """Repeat a long function under another name."""
+    lines = text.split("\n")
+    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and not node.decorator_list]
+    long = [node for node in nodes if (node.end_lineno or 0) - node.body[-1].lineno < 3 and len(node.body) > 7]
+    chosen = _one_of(long, random)
+    copy = lines[chosen.lineno - 1 : chosen.end_lineno]
+    copy[0] = copy[0].replace(f"def {chosen.name}", f"def {chosen.name}_again")
+    return text + "\n\n" + "\n".join(copy) + "\n"
+
+
+PLANTED: dict[str, Planter] = {
+    "debugger": _insert("breakpoint()"),
+    "todo_added": _insert("# TODO: think again"),
+    "commented_out_code": _insert("# value = compute(1)", "# store(value)"),
+    "syntax_error": _insert("if (x"),
+    "mixed_indentation": _insert("if True:", "\tpass"),
+    "undeclared_dependency": _insert("import pandas"),
+    "trailing_whitespace": _change_line(lambda line: line + "  "),
+    "suppression_added": _change_line(lambda line: line + "  # type: ignore"),
+    "missing_final_newline": lambda text, _: text.rstrip("\n"),
+    "unused_symbol": lambda text, _: text + "\n\ndef _never_called(value):\n    return value\n",
+    "unused_import": lambda text, _: text.replace("\nimport ", "\nimport colorsys\nimport ", 1),
+    "duplicate_block": _repeat,
+}
+"""Burdens put into real modules, by the rule that has to find them."""
+
+
+def planted(each: int) -> dict[str, list[int]]:
+    """Found and planted burdens by rule, in modules of this repository chosen by a fixed seed."""
+    random = Random(0)
+    tree = {str(path.relative_to(ROOT)): path.read_bytes() for path in sorted((ROOT / "src").rglob("*.py"))}
+    tree["pyproject.toml"] = (ROOT / "pyproject.toml").read_bytes()
+    modules = [path for path in tree if path.endswith(".py") and "/starter/" not in path and "__init__" not in path]
+    counts = {rule: [0, 0] for rule in PLANTED}
+    for rule, plant in PLANTED.items():
+        for path in random.sample(modules, len(modules)):
+            if counts[rule][1] == each:
+                break
+            try:
+                text = plant(tree[path].decode(), random)
+            except LookupError:
+                continue
+            if text.encode() == tree[path]:
+                continue
+            after = {**tree, path: text.encode()}
+            found = audit(tree.get, after.get, [Changed(path, "M")], paths=sorted(after), weakened=[])
+            counts[rule][0] += any(item.rule == rule for item in found)
+            counts[rule][1] += 1
+    return counts
+
+
 def git(*arguments: str) -> bytes:
     """What a git command on this repository prints; empty when there is no repository."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
@@ -192,6 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--show", action="store_true", help="list what went wrong in the tuned part, never the held-out one"
     )
+    options.add_argument("--planted", type=int, default=4, help="burdens of each kind planted in own modules")
     chosen = options.parse_args(arguments)
     every = samples()
     parts = {
@@ -220,14 +321,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     closer = measure(every, closer=True)[0]["test"]
     table["with find_weakening"] = {"test": _row(closer)}
+    counts = planted(chosen.planted)
+    hits, all_planted = (sum(row[at] for row in counts.values()) for at in (0, 1))
+    if all_planted:
+        figures.append(
+            Figure("planted_recall", hits / all_planted, "", LEAST, least=True, note=f"{all_planted} planted")
+        )
     history = list(commits(chosen.commits)) if chosen.commits else []
     if history:
         loud = sum(bool(found) for _, _, found in history)
         figures.append(Figure("own_commits_loud", loud / len(history), "", note=f"{loud} of {len(history)} commits"))
     if not chosen.json:
         _print(table, history)
+        print("planted, found of all:", ", ".join(f"{rule} {found}/{of}" for rule, (found, of) in counts.items()))
     rows = [{"commit": name, "subject": subject, "burdens": _builtins(found)} for name, subject, found in history]
-    return finish("entropy", figures, as_json=chosen.json, extra={"table": table, "commits": rows})
+    return finish("entropy", figures, as_json=chosen.json, extra={"table": table, "planted": counts, "commits": rows})
 
 
 def _row(score: Score) -> dict[str, float]:

@@ -85,6 +85,10 @@ _BUILTIN = frozenset(
 _ALIASED = re.compile(r"^(?:[.~#/]|@/|\$|virtual:|bun:|deno:|https?:|npm:|jsr:|[A-Za-z]+:)")
 
 
+_LIMIT = 200
+"""New dependencies that are looked at."""
+
+
 class _Use(NamedTuple):
     name: str
     path: str
@@ -137,7 +141,7 @@ class _Dependencies:
             return []
         if is_python(path):
             tree = self.change.tree(path, old=old)
-            found = imports(tree) if tree is not None else []
+            found = imports(tree) if tree is not None else ()
             outer = [item for item in found if not item.level and not item.guarded and not item.typing]
             outer = [item for item in outer if not self._is_known(item.module.partition(".")[0])]
             return [_Use(item.module, path, item.line, item.late) for item in outer]
@@ -206,7 +210,7 @@ class _Dependencies:
 
     def unused(self) -> Iterator[Burden]:
         """Newly declared, and neither imported nor named by any program or setting."""
-        for item in self.added:
+        for item in self.added[:_LIMIT]:
             text = self.change.text(item.path) or ""
             name = canonical(item.name) if item.ecosystem == "python" else item.name
             resolved = is_generated(item.path, text) or re.search(r"#\s*via\b", text) is not None
@@ -214,23 +218,22 @@ class _Dependencies:
                 line = text.split("\n")[item.line - 1] if item.line else item.name
                 yield burden("unused_dependency", item.path, item.line, line)
 
-    def _is_used(self, item: Declared, *, old: bool = False) -> bool:
+    def _is_used(self, item: Declared) -> bool:
         names = import_names(item.name) if item.ecosystem == "python" else (item.name,)
         words = {*names, item.name, canonical(item.name), *(name.replace(".", "/") for name in names)}
-        pattern = re.compile(r"(?<![\w-])(?:" + "|".join(re.escape(word) for word in sorted(words)) + r")(?![\w-])", 0)
-        for path in self.change.old_paths if old else self.change.paths:
-            if (
-                is_lock(path)
-                or is_document(path)
-                or (is_manifest(path) and base(path) not in ("pyproject.toml", "package.json", "setup.cfg"))
-            ):
-                continue
-            text = (self.change.old_text(path) if old else self.change.text(path)) or ""
-            if is_manifest(path):
-                text = _without_dependencies(path, text)
-            if pattern.search(text):
-                return True
-        return False
+        pattern = re.compile(r"(?<![\w-])(?:" + "|".join(re.escape(word) for word in sorted(words)) + r")(?![\w-])")
+        return any(pattern.search(text) for text in self._users if any(word in text for word in words))
+
+    @cached_property
+    def _users(self) -> list[str]:
+        """Every text that may use a dependency: programs and settings, without what declares dependencies."""
+        found: list[str] = []
+        for path in self.change.paths:
+            declares = is_manifest(path) and base(path) not in ("pyproject.toml", "package.json", "setup.cfg")
+            text = None if is_lock(path) or is_document(path) or declares else self.change.text(path)
+            if text:
+                found.append(_without_dependencies(path, text) if is_manifest(path) else text)
+        return found
 
     def orphaned(self) -> Iterator[Burden]:
         """Declared before and after, imported before, and not named any more."""

@@ -14,6 +14,7 @@ from terret.entropy._paths import BRACES, PYTHON, SCRIPT, is_generated, is_sourc
 WINDOW = 6
 """Lines a block must have."""
 
+_PLACES = 50
 _SUBSTANTIAL = 4
 _CHARACTERS = 90
 _LEFT_OUT = re.compile(r"(?:#|//|\*|/\*|import\b|from\b.*\bimport\b|export\b.*\bfrom\b|use\b|#include|package\b|@)")
@@ -48,7 +49,9 @@ def duplicates(change: Change) -> Iterator[Burden]:
         for at in range(len(found) - WINDOW + 1):
             window = found[at : at + WINDOW]
             if all(row.line in added for row in window) and _matters(window):
-                wanted.setdefault(_key(window), []).append(_Place(path, at))
+                places = wanted.setdefault(_key(window), [])
+                if len(places) < _PLACES:
+                    places.append(_Place(path, at))
     now = _counts(list(rows.values())) if wanted else Counter[Key]()
     wanted = {key: places for key, places in wanted.items() if now[key] > before[key]}
     if wanted:
@@ -72,7 +75,9 @@ def _copies(change: Change, rows: dict[str, list[_Row]], wanted: dict[Key, list[
         mine = rows[path]
         for at in range(len(mine) - WINDOW + 1):
             if mine[at].text in firsts and (key := _key(mine[at : at + WINDOW])) in wanted:
-                found.setdefault(key, []).append(_Place(path, at))
+                places = found.setdefault(key, [])
+                if len(places) < _PLACES:
+                    places.append(_Place(path, at))
     return found
 
 

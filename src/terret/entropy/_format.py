@@ -88,8 +88,8 @@ def _yaml_problem(text: str) -> tuple[int, str] | None:
 
 
 def _blanks(change: Change, file: FileDiff) -> Iterator[Burden]:
-    found = [(line, text) for line, text in file.added if text != text.rstrip(" \t")]
-    found = [(line, text) for line, text in found if not text.strip() or text.strip() not in change.removed_lines]
+    moved = {text for other in change.files for _, text in other.removed}
+    found = [(line, text) for line, text in file.added if text != text.rstrip(" \t") and text not in moved]
     old = [line for line in file.old_lines if line != line.rstrip(" \t")]
     if found and len(old) * 5 < len(file.old_lines) + 1:
         more = f" and {len(found) - 1} more lines" if len(found) > 1 else ""

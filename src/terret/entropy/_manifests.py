@@ -53,7 +53,7 @@ def declared(path: str, text: str) -> list[Declared]:
         read = _requirements
     ecosystem = "node" if name == "package.json" else "python"
     try:
-        found = list(read(path, text))
+        found = [(name, dev) for name, dev in read(path, text) if isinstance(cast(object, name), str) and name]
     except (ValueError, TypeError, AttributeError, RecursionError, configparser.Error):
         return []
     return [Declared(item, path, _line(text, item), dev, ecosystem) for item, dev in found]
@@ -61,13 +61,9 @@ def declared(path: str, text: str) -> list[Declared]:
 
 def _line(text: str, name: str) -> int:
     """Where a name stands first; 0 when nowhere."""
-    pattern = re.compile(
-        r"(?<![\w@/.-])" + re.sub(r"[-_.]+", "[-_.]", re.escape(name)).replace("\\[", "[") + r"(?![\w-])", re.IGNORECASE
-    )
-    for number, line in enumerate(text.split("\n"), 1):
-        if pattern.search(line):
-            return number
-    return 0
+    spelled = "[-_.]".join(re.escape(part) for part in re.split(r"[-_.]+", name))
+    match = re.search(rf"(?<![\w@/.-]){spelled}(?![\w-])", text, re.IGNORECASE)
+    return text.count("\n", 0, match.start()) + 1 if match else 0
 
 
 def _package_json(_path: str, text: str) -> Iterator[tuple[str, bool]]:

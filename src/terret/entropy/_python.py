@@ -9,10 +9,24 @@ import tokenize
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_BLOCKS = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.With,
+    ast.AsyncWith,
+    ast.ExceptHandler,
+    ast.Match,
+    ast.match_case,
+)
 WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -98,9 +112,10 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _statements(node.body)
 
 
-def imports(tree: ast.Module) -> list[Import]:
+@lru_cache(maxsize=128)
+def imports(tree: ast.Module) -> tuple[Import, ...]:
     """Every import of a module, in order."""
-    return list(_imports(tree.body, late=False, guarded=False, typing=False))
+    return tuple(_imports(tree.body, late=False, guarded=False, typing=False))
 
 
 def _imports(body: Sequence[ast.AST], *, late: bool, guarded: bool, typing: bool) -> Iterator[Import]:
@@ -124,7 +139,7 @@ def _imports(body: Sequence[ast.AST], *, late: bool, guarded: bool, typing: bool
             only = typing or dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING"
             yield from _imports(node.body, late=late, guarded=guarded, typing=only)
             yield from _imports(node.orelse, late=late, guarded=guarded, typing=typing)
-        elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+        elif isinstance(node, _BLOCKS):
             inside = late or isinstance(node, Function)
             yield from _imports(list(ast.iter_child_nodes(node)), late=inside, guarded=guarded, typing=typing)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from terret.entropy._paths import SCRIPT, suffix
@@ -11,6 +12,8 @@ from terret.entropy._python import Comment
 
 _REGEX_BEFORE = re.compile(r"(?:[(,=:\[!&|?{};+\-*%<>~^]|\b(?:return|typeof|case|in|of|do|else|void)|^)\s*$")
 _REGEX = re.compile(r"/(?![*/])(?:[^\\/\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[dgimsuvy]*")
+_UNMARKED = re.compile(r"[^/\"'`{}]+")
+_NOT_NEWLINE = re.compile(r"[^\n]")
 _STRING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'", re.DOTALL)
 _CHAR = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\\n]|\\[^\n]{1,8}?)'", re.DOTALL)
 _IMPORT = re.compile(
@@ -63,7 +66,12 @@ class Scanned(NamedTuple):
 
 def scan(path: str, text: str) -> Scanned:
     """Tell code, strings and comments apart."""
-    return _Scanner(text, script=suffix(path) in SCRIPT).run()
+    return _scan(text, script=suffix(path) in SCRIPT)
+
+
+@lru_cache(maxsize=64)
+def _scan(text: str, *, script: bool) -> Scanned:
+    return _Scanner(text, script=script).run()
 
 
 class _Scanner:
@@ -87,24 +95,25 @@ class _Scanner:
                 self._literal(_STRING if self.script else _CHAR)
             elif self.script and char == "`":
                 self._template(opening=True)
-            elif self.script and char == "/" and _REGEX_BEFORE.search("".join(self.out[-40:])):
+            elif self.script and char == "/" and _REGEX_BEFORE.search("".join(self.out[-12:])[-40:]):
                 self._literal(_REGEX)
             elif self.depths and char in "{}":
                 self._brace(char)
             else:
-                self._keep(char)
+                plain = _UNMARKED.match(self.text, self.at)
+                self._keep(plain[0] if plain else char)
         return Scanned("".join(self.out), self.comments)
 
     def _keep(self, text: str) -> None:
-        self.out.extend(text)
+        self.out.append(text)
         self.line += text.count("\n")
         self.at += len(text)
 
     def _blank(self, end: int) -> None:
         """Blank everything up to ``end``, newlines kept."""
-        for char in self.text[self.at : end]:
-            self.out.append("\n" if char == "\n" else " ")
-            self.line += char == "\n"
+        blanked = _NOT_NEWLINE.sub(" ", self.text[self.at : end])
+        self.out.append(blanked)
+        self.line += blanked.count("\n")
         self.at = end
 
     def _comment(self) -> None:

@@ -59,10 +59,13 @@ def _python_symbols(change: Change) -> Iterator[Burden]:
         moved.update(top_definitions(old) if old is not None else ())
     for file in change.written(is_python):
         tree = change.tree(file.path)
-        if tree is None or _ENTRY.fullmatch(base(file.path)):
+        if tree is None:
             continue
-        for name, node in top_definitions(tree).items():
-            if name in moved or node.lineno not in file.added_numbers or not _needs_a_use(node, file.path):
+        entry = _ENTRY.fullmatch(base(file.path)) is not None
+        fresh = [node for node in top_definitions(tree).values() if node.lineno in file.added_numbers]
+        for node in fresh:
+            name = node.name
+            if (entry and not name.startswith("_")) or name in moved or not _needs_a_use(node, file.path):
                 continue
             if not _used_here(change, file.path, node) and not referenced(change, name, file.path):
                 yield burden("unused_symbol", file.path, node.lineno, file.new_lines[node.lineno - 1], _weight(name))
@@ -108,11 +111,7 @@ def _orphans(change: Change) -> Iterator[Burden]:
     if not gone:
         return
     for path, text in change.sources(tests=False):
-        if (
-            not is_python(path)
-            or _ENTRY.fullmatch(base(path))
-            or (path in change.by_path and not change.by_path[path].written)
-        ):
+        if not is_python(path) or (path in change.by_path and not change.by_path[path].written):
             continue
         for name in sorted(gone.intersection(_DEFINED.findall(text))):
             if node := _orphaned(change, path, name):
@@ -122,6 +121,8 @@ def _orphans(change: Change) -> Iterator[Burden]:
 def _orphaned(change: Change, path: str, name: str) -> Definition | None:
     new, old = change.tree(path), change.tree(path, old=True)
     if new is None or old is None:
+        return None
+    if _ENTRY.fullmatch(base(path)) and not name.startswith("_"):
         return None
     node, before = top_definitions(new).get(name), top_definitions(old).get(name)
     if node is None or before is None or not _needs_a_use(node, path):
@@ -139,7 +140,7 @@ def _python_imports(change: Change, file: FileDiff) -> Iterator[Burden]:
         return
     used = change.names(file.path)
     old_used = change.names(file.path, old=True) if file.old is not None else Counter[str]()
-    earlier = imports(old) if old is not None and file.old is not None else []
+    earlier = imports(old) if old is not None and file.old is not None else ()
     idle = {item.bound for item in earlier if not old_used[item.bound]}
     for item in imports(new):
         if _may_be_unused(item, file) or used[item.bound] or item.bound in idle:
@@ -160,7 +161,7 @@ def _reexported(change: Change, path: str, name: str) -> bool:
 
 
 def _may_be_unused(item: Import, file: FileDiff) -> bool:
-    exported = item.name == item.bound and re.search(rf"\b{item.name}\s+as\s+{item.name}\b", file.new or "") is not None
+    exported = re.search(r"\b(\w+)\s+as\s+\1\b", file.new_lines[item.line - 1]) is not None
     noted = any(_SUPPRESSED.search(file.new_lines[line - 1]) for line in (item.first, item.line))
     return item.module == "__future__" or item.name == "*" or item.guarded or exported or noted
 
@@ -174,12 +175,9 @@ def _script(change: Change, file: FileDiff) -> Iterator[Burden]:
         fresh = name not in moved and item.line in file.added_numbers
         if not fresh and not (name in before and _script_use(change, file.path, old_code, before[name], old=True)):
             continue
-        if (
-            not item.default
-            and not _ENTRY.fullmatch(base(file.path))
-            and not _script_use(change, file.path, code, item)
-        ):
-            public = item.exported or _exports(code, name)
+        public = item.exported or _exports(code, name)
+        entry = public and _ENTRY.fullmatch(base(file.path)) is not None
+        if not item.default and not entry and not _script_use(change, file.path, code, item):
             rule = "unused_symbol" if fresh else "orphaned_symbol"
             yield burden(rule, file.path, item.line, file.new_lines[item.line - 1], 1 if public else 2)
     for found in script_imports(file.path, new):
