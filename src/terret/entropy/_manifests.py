@@ -170,6 +170,7 @@ IMPORT_NAMES: dict[str, tuple[str, ...]] = {
     "protobuf": ("google.protobuf", "google"),
     "psycopg2-binary": ("psycopg2",),
     "pycryptodome": ("Crypto",),
+    "pygithub": ("github",),
     "pyjwt": ("jwt",),
     "pymysql": ("pymysql",),
     "pyopenssl": ("OpenSSL",),

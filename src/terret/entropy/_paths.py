@@ -106,7 +106,8 @@ def is_generated(path: str, text: str) -> bool:
     """Whether nobody wrote it, or not here."""
     if _VENDORED.search(path) or _GENERATED_NAME.fullmatch(base(path)):
         return True
-    return _GENERATED.search(text[:600]) is not None
+    packed = suffix(path) in SCRIPT | {".css"} and len(text) > 5000 and len(text) > 1000 * (text.count("\n") + 1)
+    return packed or _GENERATED.search(text[:600]) is not None
 
 
 def is_ci(path: str) -> bool:

@@ -146,7 +146,7 @@ def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(item, f"{prefix}/{key}" if prefix else str(key))
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in cast(list[Any], value)):
         for at, item in enumerate(cast(list[object], value)):
-            name = cast(Mapping[str, object], item).get("name", at) if isinstance(item, Mapping) else at
-            yield from _flat(cast(object, item), f"{prefix}/{name}")
+            fields = cast(Mapping[str, object], item) if isinstance(item, Mapping) else dict[str, object]()
+            yield from _flat(cast(object, item), f"{prefix}/{fields.get('name', fields.get('module', at))}")
     else:
         yield prefix, value
