@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import resource
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -308,3 +311,19 @@ def test_a_journal_of_a_newer_terret_is_left_alone(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(JournalError, match="another terret"):
         Journal.open(tmp_path, KEY)
+
+
+def test_a_lock_that_outlives_its_killed_owner_is_waited_for(tmp_path: Path) -> None:
+    """A child that inherited the lock holds it a little longer than the process that was killed."""
+    Journal.create(tmp_path, "e", KEY).close()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    handle = os.open(tmp_path / "lock", os.O_RDWR)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"{gone.pid}\n".encode(), 0)
+    timer = threading.Timer(0.1, os.close, [handle])
+    timer.start()
+    with Journal.open(tmp_path, KEY) as journal:
+        assert journal.episode == "e"
+    timer.join()

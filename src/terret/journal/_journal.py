@@ -33,6 +33,9 @@ DATABASE = "journal.db"
 _BLOBS = "blobs"
 _LOCK = "lock"
 
+_DYING_POLLS, _DYING_POLL_S = 150, 0.02
+"""How often and how long to wait for what a killed owner left running."""
+
 _REFERENCE = re.compile(rb'"blob":"([0-9a-f]{64})"')
 _OPENED_REFERENCE = re.compile(rb'"(?:archive|blob|task)":"([0-9a-f]{64})"')
 
@@ -335,10 +338,16 @@ def _acquire(folder: Path) -> int:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise JournalWriteFailed(f"the journal cannot be locked: {error.strerror}", where=str(path)) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+    for left in range(_DYING_POLLS, -1, -1):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+            if left and not _alive(owner):
+                # A killed owner's child may hold the lock until it has died too.
+                time.sleep(_DYING_POLL_S)
+                continue
         os.close(handle)
         raise JournalBusy(
             "another process owns the episode", value=owner or None, where=str(folder), hint="wait for it, or end it"
@@ -347,6 +356,17 @@ def _acquire(folder: Path) -> int:
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
     return handle
+
+
+def _alive(pid: str) -> bool:
+    """Whether a process of that number runs; an unreadable number counts as running."""
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OSError):
+        return True
+    return True
 
 
 def _release(store: Store | None, lock: int) -> None:
