@@ -202,7 +202,7 @@ async def resume_episode(
         if opened.public_key != key.public_hex:
             raise ConfigError("the episode was begun with another signing key", value=opened.public_key[:16])
         if isinstance(events[-1].data, EpisodeClosed):
-            return _seal(folder, journal, None)
+            return _seal(folder, journal)
         resumed = EpisodeResumed(
             after_seq=events[-1].seq,
             gap_s=max(0.0, clock() - events[-1].ts),
@@ -278,7 +278,7 @@ async def _drive(
         with contextlib.suppress(JournalError):
             recorder.journal.commit()
         raise
-    return _seal(folder, recorder.journal, ledger)
+    return _seal(folder, recorder.journal)
 
 
 def _prepare(
@@ -328,7 +328,7 @@ def _sandbox(workspace: Workspace, task: Task, tier: Tier | None, allow_none: bo
     )
 
 
-def _seal(folder: Path, journal: Journal, ledger: Ledger | None) -> Episode:
+def _seal(folder: Path, journal: Journal) -> Episode:
     """Write the package, then remove the live state: a crash in between leaves enough to do it again."""
     write_package(folder, journal)
     events = journal.events()
