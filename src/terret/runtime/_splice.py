@@ -76,6 +76,23 @@ def specification(text: str) -> tuple[str, str]:
     return "\n\n".join(said).strip(), "\n".join(lines).strip("\n")
 
 
+def outline(text: str) -> str | None:
+    """A Python file with the body of its only definition, a function, left open; ``None`` for every other file."""
+    try:
+        definitions = [node for node in ast.parse(text).body if isinstance(node, Definition)]
+    except (SyntaxError, ValueError):
+        return None
+    if len(definitions) != 1 or isinstance(definitions[0], ast.ClassDef):
+        return None
+    function = definitions[0]
+    body = function.body[1:] if _is_text(function.body[0]) else function.body
+    if not body or body[0].lineno == function.lineno:
+        return None
+    lines = text.splitlines()
+    indent = " " * body[0].col_offset
+    return "\n".join([*lines[: body[0].lineno - 1], f"{indent}...", *lines[function.end_lineno :]]).strip("\n")
+
+
 def meaning(path: str, text: str) -> str:
     """A digest that is equal for sources differing only in comments, docstrings, spacing or formatting."""
     shape = text

@@ -9,7 +9,6 @@ is reported.
 from __future__ import annotations
 
 import difflib
-import itertools
 from collections.abc import Iterator
 
 from terret.attribution import Attribution, Failure
@@ -24,14 +23,6 @@ from terret.runtime._rivals import Rivals
 from terret.runtime._stop import Stop
 from terret.runtime._workflow import Workflow
 from terret.runtime.repair import Plausible
-
-SAMPLES = (
-    Ask("definition", False, 0.8),
-    Ask("edit", True, 0.6),
-    Ask("definition", True, 0.8),
-    Ask("definition", True, 1.0),
-)
-"""After the plain questions: round and round, each with another seed."""
 
 
 class StagedImage(GuidedImage):
@@ -54,12 +45,6 @@ class StagedImage(GuidedImage):
         self._suspicion = Suspicion({}, [])
         self._failing: list[Failure] = []
         self._applied: Plausible | None = None
-        self._asks = self._schedule()
-
-    def _schedule(self) -> Iterator[Ask]:
-        yield Ask("definition", False, 0.0)
-        yield Ask("definition", True, 0.0)
-        yield from itertools.cycle(SAMPLES)
 
     async def prepare(self) -> None:
         """Reproduce the failure on the untouched workspace, say which lines are suspicious, attribute it."""
