@@ -13,6 +13,7 @@ _EXPECTED: dict[Kind, str] = {
     "import": "every imported name exists",
     "compile": "the code compiles",
     "lint": "no lint findings",
+    "format": "the call fits its tool and the files as they are",
     "not_found": "the command and its files exist",
     "infrastructure": "the sandbox runs the command",
 }
@@ -23,6 +24,7 @@ _ALTERNATIVES: dict[Kind, list[str]] = {
     "memory": ["a structure grows without bound", "the limit is too small for the work"],
     "syntax": ["the last edit broke the file"],
     "import": ["a name was removed or renamed", "the module is not installed here"],
+    "format": ["the call was written wrongly", "the files are not what the agent believes"],
     "not_found": ["the command is misspelt", "the tool is not installed in the sandbox"],
     "infrastructure": ["the machine was under pressure; the command may pass when repeated"],
 }
@@ -35,6 +37,7 @@ _NEXT: dict[Kind, str] = {
     "import": "look up where the name is defined",
     "compile": "mend the first error of the compiler",
     "lint": "mend the named line",
+    "format": "read the file or the tool's description again, then repeat the call corrected",
     "not_found": "list the files and the registered commands",
     "infrastructure": "repeat the command once",
 }

@@ -30,7 +30,13 @@ class Compaction(msgspec.Struct, frozen=True):
     tokens: int
 
 
-def compact(messages: Sequence[Message], *, limit_tokens: int, pinned: Collection[int] = ()) -> Compaction:
+LONG = 400
+"""Characters from which a message left out is worth reading again."""
+
+
+def compact(
+    messages: Sequence[Message], *, limit_tokens: int, pinned: Collection[int] = (), reader: str = ""
+) -> Compaction:
     """Leave out the oldest turns until the conversation fits.
 
     What comes before the first reply (rules and task) and the last turn always stay, and so does every turn with a
@@ -41,6 +47,8 @@ def compact(messages: Sequence[Message], *, limit_tokens: int, pinned: Collectio
         messages: The conversation.
         limit_tokens: Estimated tokens it may take.
         pinned: Indices of messages that stay.
+        reader: The tool that shows a message again, given the digest of its content; the summary then names the
+            digests of the long ones.
     """
     turns = _turns(messages)
     sizes = [_size(message) for message in messages]
@@ -53,7 +61,7 @@ def compact(messages: Sequence[Message], *, limit_tokens: int, pinned: Collectio
             break
         gone.update(turn)
         total -= sum(sizes[index] for index in turn)
-        summary = _summary(messages, gone)
+        summary = _summary(messages, gone, reader)
     kept: list[Message] = []
     for index, message in enumerate(messages):
         if index not in gone:
@@ -83,9 +91,14 @@ def _words(summary: str) -> int:
     return estimate_tokens(summary) + OVERHEAD if summary else 0
 
 
-def _summary(messages: Sequence[Message], gone: Collection[int]) -> str:
+def _summary(messages: Sequence[Message], gone: Collection[int], reader: str) -> str:
     """What was left out, a line a message, most recent lines first to be kept when there are many."""
     lines = [f"- {messages[index].role}: {_first(messages[index])}" for index in sorted(gone)]
+    if reader:
+        lines = [
+            line + (f' ({reader}("{_digest(messages[index])}"))' if len(messages[index].content) >= LONG else "")
+            for line, index in zip(lines, sorted(gone), strict=True)
+        ]
     shown = lines[-12:]
     earlier = f"\n- ({len(lines) - len(shown)} earlier ones)" if len(lines) > len(shown) else ""
     return f"[{len(lines)} earlier messages are left out to save room:{earlier}\n" + "\n".join(shown) + "]"
@@ -98,5 +111,14 @@ def _first(message: Message) -> str:
 
 
 def _entry(index: int, message: Message, tokens: int) -> dict[str, Any]:
-    digest = sha256(message.content.encode("utf-8", "replace")).hexdigest()
-    return {"index": index, "role": message.role, "digest": digest, "tokens": tokens, "first": _first(message)}
+    return {
+        "index": index,
+        "role": message.role,
+        "digest": _digest(message),
+        "tokens": tokens,
+        "first": _first(message),
+    }
+
+
+def _digest(message: Message) -> str:
+    return sha256(message.content.encode("utf-8", "replace")).hexdigest()

@@ -8,6 +8,7 @@ import msgspec
 
 from terret.journal import ActionParsed, ActionRejected, CheckRan, ContextOffered, Observed
 from terret.models import Action, Dialect, FormatError, Reply, Sampling, ToolSpec
+from terret.runtime._attributing import Attributor
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import Level, allowed_tools
 from terret.runtime._stop import Stop
@@ -48,7 +49,7 @@ class Image(Protocol):
         """The next question, ``None`` when the turn needed none; raises :class:`Stop` when there is nothing to ask."""
         ...
 
-    async def consider(self, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
+    async def consider(self, reply: Reply, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
         """The actions to take, or why they are refused before anything is run."""
         ...
 
@@ -80,7 +81,8 @@ class Agent:
         names = [*allowed_tools(level), *(extra_tools or {})]
         self.tools: dict[str, Tool] = {name: table[name] for name in names}
         self.specs: tuple[ToolSpec, ...] = tuple(tool.spec for tool in self.tools.values())
-        self.workflow = Workflow(task, kernel) if level == "H3" else None
+        self.attributor = Attributor(kernel)
+        self.workflow = Workflow(task, kernel, self.attributor) if level == "H3" else None
         if self.workflow is not None:
             kernel.gate = self.workflow.gate
             kernel.scratch_commands = frozenset(check.run.strip() for check in self.workflow.checks)
@@ -134,10 +136,20 @@ class Agent:
         result = self.observe(action.tool, result)
         if self.workflow is not None:
             self.workflow.after(action, result, kernel.last_command)
+        if not result.ok:
+            self._attribute(action, result)
         self.repetition.note(action, result)
         if self.repetition.stuck:
             raise Stop("stuck", f"{action.tool} came back {self.repetition.rounds} times with the same result")
         return result
+
+    def _attribute(self, action: Action, result: ToolResult) -> None:
+        done = self.kernel.last_command
+        if action.tool == "run" and done is not None:
+            if self.workflow is None:
+                self.attributor.commands([done])
+        elif result.failure is not None:
+            self.attributor.tool(str(result.failure["type"]), str(result.failure["detail"]) or result.text)
 
     def _with_warnings(self, result: ToolResult) -> ToolResult:
         kernel = self.kernel
@@ -171,6 +183,8 @@ class Agent:
                 after_edit=kernel.edits,
             )
         )
+        if not passed:
+            self.attributor.commands([done])
         return result
 
     def observe(self, tool: str, result: ToolResult) -> ToolResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from terret.context import compact
 from terret.models import Action, Dialect, FormatError, Message, Reply, Sampling
 from terret.observe import sensorium, view_of
 from terret.runtime._agent import Agent, Question
@@ -48,6 +49,7 @@ class FreeImage:
         self._sampling = sampling
         self._limit = int(window * 0.9) - sampling.max_tokens
         self._transcript = Transcript()
+        self._decisions: list[Message] = []
 
     async def ask(self) -> Question:
         """Continue the conversation."""
@@ -61,7 +63,7 @@ class FreeImage:
             sampling = msgspec.structs.replace(sampling, temperature=max(WARM, sampling.temperature), seed=seed)
         return Question(self._transcript, self._dialect, sampling, self._agent.specs)
 
-    async def consider(self, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
+    async def consider(self, reply: Reply, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
         """Every well-formed action is taken."""
         return actions
 
@@ -73,7 +75,10 @@ class FreeImage:
 
     async def observed(self, reply: Reply, results: list[tuple[Action, ToolResult]]) -> None:
         """Show the results."""
-        self._transcript.append(Message("assistant", reply.text, tool_calls=reply.tool_calls))
+        said = Message("assistant", reply.text, tool_calls=reply.tool_calls)
+        self._transcript.append(said)
+        if any(action.tool == "update_task_state" for action, _ in results):
+            self._decisions.append(said)
         for action, result in results:
             text = result.text if result.ok else f"FAILED: {result.text}"
             self._transcript.append(self._dialect.feedback(action, text or "(no output)"))
@@ -100,13 +105,20 @@ class FreeImage:
         agent.offer([dict(item) for item in items], self._transcript.tokens, self._limit, [])
 
     def _compact(self) -> None:
-        target = int(self._limit * 0.7)
-        shorter, left_out = self._transcript.elided(target, keep_first=2, keep_last=6)
-        if shorter.tokens > self._limit:
+        """Leave out the oldest turns but those with a decision; what is left out stays readable under its digest."""
+        messages: list[Message] = self._transcript.messages
+        pinned = [index for index, message in enumerate(messages) if any(message is kept for kept in self._decisions)]
+        reader = "read_output" if "read_output" in self._agent.tools else ""
+        shorter = compact(messages, limit_tokens=int(self._limit * 0.7), pinned=pinned, reader=reader)
+        transcript = Transcript(shorter.kept)
+        if transcript.tokens > self._limit:
             raise Stop("context_exceeded")
-        dropped = [{"message": index, "reason": "older observation"} for index in left_out]
-        self._agent.offer([], shorter.tokens, self._limit, dropped)
-        self._transcript = shorter
+        kernel = self._agent.kernel
+        for entry in shorter.dropped:
+            kernel.recorder.journal.blob_text(messages[int(entry["index"])].content)
+            kernel.handles.add(str(entry["digest"]))
+        self._agent.offer([], transcript.tokens, self._limit, shorter.dropped)
+        self._transcript = transcript
 
 
 def _shown(reply: Reply) -> str:

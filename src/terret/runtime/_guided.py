@@ -104,14 +104,14 @@ class GuidedImage:
             seed=(self._sampling.seed or 0) + agent.kernel.turn,
             max_tokens=min(self._sampling.max_tokens, estimate_tokens(len(target.text)) * 2 + 300),
         )
-        form = _SHAPES[self._ask.shape].format(path=target.path)
+        form = self.form(self._ask, target.path)
         if self._ask.shape == "edit":
             form += "\n" + shape.instructions(())
         # What varies stands last: the server keeps the longest common beginning of two prompts.
         messages = [Message("system", SYSTEM), Message("user", self._question(form))]
         return Question(Transcript(messages), shape, sampling, (agent.tools["apply"].spec,))
 
-    async def consider(self, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
+    async def consider(self, reply: Reply, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
         """Complete definitions to files; refuse what changes nothing or was tried before."""
         known = {file.path: file.text for file in self._files}
         if self._ask.shape in {"definition", "fresh"}:
@@ -186,6 +186,10 @@ class GuidedImage:
                 ask = ask._replace(shape="edit")
             return ask
         raise Stop("no_candidate")
+
+    def form(self, ask: Ask, path: str) -> str:
+        """What the reply must look like."""
+        return _SHAPES[ask.shape].format(path=path)
 
     def _question(self, form: str) -> str:
         target, *others = self._files

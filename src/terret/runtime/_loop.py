@@ -25,7 +25,7 @@ async def run_loop(agent: Agent, image: Image) -> Stop:
             reply = await agent.kernel.complete(question.transcript, question.sampling, question.request_tools)
             actions = question.dialect.parse(reply, question.tools)
             if not isinstance(actions, FormatError):
-                actions = await image.consider(actions)
+                actions = await image.consider(reply, actions)
             if isinstance(actions, FormatError):
                 await image.rejected(reply, agent.reject(question.dialect.name, actions))
                 continue

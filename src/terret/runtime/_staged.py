@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from terret.attribution import Attribution, Failure
 from terret.journal import CheckRan
-from terret.models import Action, Sampling
+from terret.models import Action, FormatError, Reply, Sampling
 from terret.runtime._agent import Agent
 from terret.runtime._evidence import Ran, run_check
 from terret.runtime._guided import Ask, GuidedImage
@@ -37,7 +37,7 @@ class StagedImage(GuidedImage):
 
     def __init__(self, agent: Agent, sampling: Sampling, window: int, *, ablated: frozenset[str] = frozenset()) -> None:
         super().__init__(agent, sampling, window)
-        self._workflow = agent.workflow or Workflow(agent.task, agent.kernel)
+        self._workflow = agent.workflow or Workflow(agent.task, agent.kernel, agent.attributor)
         self.machine = self._workflow.machine
         self._rivals = Rivals(agent) if "repair" not in ablated else None
         self._localise = "localisation" not in ablated
@@ -66,6 +66,24 @@ class StagedImage(GuidedImage):
                 await self._adopt(await self._rivals.best(self._files[0], None))
                 return None
         return await super().next_ask()
+
+    def form(self, ask: Ask, path: str) -> str:
+        """With the failing case before its eyes the model is asked what is wrong first."""
+        form = super().form(ask, path)
+        if not self._diagnosed(ask):
+            return form
+        return f"First say in one sentence what is wrong. {form.removesuffix(' No other text.')}"
+
+    async def consider(self, reply: Reply, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
+        """Record the diagnosis that came with the change, before anything is edited."""
+        considered = await super().consider(reply, actions)
+        said = reply.text.split("```", 1)[0].strip()
+        if self._diagnosed(self._ask) and said and not isinstance(considered, FormatError):
+            self._workflow.attributor.diagnosed(said[:500])
+        return considered
+
+    def _diagnosed(self, ask: Ask) -> bool:
+        return ask.hint and ask.shape == "definition"
 
     async def verify(self) -> bool:
         """Run the registered checks on the change as it stands."""
@@ -104,7 +122,7 @@ class StagedImage(GuidedImage):
         evidence = [f"kept: {kept.source}, {kept.changed_lines} lines", f"better: {best.source}"]
         expected = "agreement with the candidates that fail on fewest inputs"
         found = Attribution(detail, expected, "F_verify", evidence, [], "apply the candidate that behaves better")
-        self._workflow.attributed(found)
+        self._workflow.attributor.record(found)
         self.machine.advance("attributed")
         await kernel.restore(kernel.start)
         await self._adopt(best)
@@ -124,7 +142,7 @@ class StagedImage(GuidedImage):
     def _attribute(self, ran: list[Ran]) -> None:
         """Separate what was observed from what was expected and from the diagnosis; word the next question's hint."""
         suspicious = [f"suspicious: {text}" for text in self._suspicion.top[:3]]
-        self._failing = self._workflow.attribute([item.done for item in ran], suspicious)
+        self._failing = self._workflow.attributor.commands([item.done for item in ran], suspicious)
         self._failure = "\n".join(self._hint()) if self._hinting else ""
         self.machine.advance("attributed")
 

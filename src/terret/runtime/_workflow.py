@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from terret.attribution import Attribution, Failure, attribute, parse_failures
-from terret.journal import Attributed, CheckRan
+from terret.journal import CheckRan
 from terret.models import Action
+from terret.runtime._attributing import Attributor
 from terret.runtime._kernel import Kernel
 from terret.runtime._machine import Machine
 from terret.runtime._prompts import test_commands
@@ -33,13 +31,13 @@ class Workflow:
     agent adds its own diagnosis as the ``hypothesis`` of its task state, and may not edit before it has.
     """
 
-    def __init__(self, task: Task, kernel: Kernel) -> None:
+    def __init__(self, task: Task, kernel: Kernel, attributor: Attributor) -> None:
         self.machine = Machine()
+        self.attributor = attributor
         self.checks = registered(task)
         self._task = task
         self._kernel = kernel
         self._evidence: dict[str, tuple[bool, int]] = {}
-        self._failing: list[Failure] = []
 
     def refusal(self, action: Action) -> str | None:
         """Why an action is not allowed now."""
@@ -50,6 +48,7 @@ class Workflow:
         if action.tool in EDITS and result.ok:
             self.machine.advance("edited")
         elif action.tool == "update_task_state" and action.args.get("hypothesis"):
+            self.attributor.diagnosed(str(action.args["hypothesis"])[:500])
             if self.machine.phase == "attribute":
                 self.machine.advance("attributed")
         elif action.tool == "run" and done is not None:
@@ -109,36 +108,6 @@ class Workflow:
         self._kernel.recorder.emit(event)
         return passed
 
-    def attribute(self, failed: Sequence[Completed], extra: Sequence[str] = ()) -> list[Failure]:
-        """Record the rule-based attribution of failed commands; returns what they show."""
-        previous, self._failing = (
-            self._failing,
-            [
-                failure
-                for done in failed
-                for failure in parse_failures(
-                    done.output.decode("utf-8", "replace"), exit_code=done.exit_code, status=done.status
-                )
-            ],
-        )
-        self.attributed(attribute(self._failing, previous=previous), extra)
-        return self._failing
-
-    def attributed(self, found: Attribution, extra: Sequence[str] = ()) -> None:
-        """Record an attribution."""
-        self._kernel.recorder.emit(
-            Attributed(
-                self._kernel.turn,
-                found.observed,
-                found.expected,
-                found.failure_type,
-                [*found.evidence, *extra],
-                found.alternatives,
-                found.next_action,
-                "runtime",
-            )
-        )
-
     def _ran(self, command: str, done: Completed) -> None:
         check = next((item for item in self.checks if item.run.strip() == command), None)
         reproducing = self.machine.phase == "reproduce"
@@ -148,7 +117,7 @@ class Workflow:
             if reproducing:
                 self.machine.advance("reproduced")
         if not passed:
-            self.attribute([done])
+            self.attributor.commands([done])
             if check is not None and self.machine.phase in ("verify", "report"):
                 self.machine.advance("failed")
         elif self.machine.phase == "verify" and not self.missing():
