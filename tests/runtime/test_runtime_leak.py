@@ -106,7 +106,7 @@ def test_no_model_input_holds_what_its_level_hides(tmp_path: Path, monkeypatch: 
 def test_no_question_of_the_guided_image_holds_it_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
 ) -> None:
-    task, memory = planted(tmp_path, monkeypatch)
+    task, _ = planted(tmp_path, monkeypatch)
     replies = [f"It is wrong.\n```python\nA = {number}\n```" for number in range(3, 12)]
     guided = ScriptedModel(list(replies), ModelIdentity(spec="scripted:leak", provider="scripted", name="leak"))
     asyncio.run(run_episode(task, model=guided, folder=tmp_path / "e", key=KEY, level=level, image="guided"))
