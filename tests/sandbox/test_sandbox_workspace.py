@@ -164,6 +164,34 @@ def test_a_plain_folder_that_holds_the_workspace_itself(tmp_path):
     assert shown(workspace.root) == {"a": "a", "nested/b": "b"}
 
 
+def test_what_python_compiled_stays_out_of_a_folder_without_history(tmp_path, repository):
+    compiled = {"p/__pycache__/a.cpython-312.pyc": b"\0", "b.pyc": b"\0", "c.pyo": b"\0"}
+    write(tmp_path / "plain", {"p/a.py": "a", **compiled})
+    assert shown(create(tmp_path, path="plain").root) == {"p/a.py": "a"}
+    write(repository, {"new.py": "n", **compiled})
+    dirty = create(tmp_path, "second", path="repo")
+    assert dirty.commit is None
+    assert not [path for path in dirty.paths(dirty.base) if path.endswith((".pyc", ".pyo"))]
+    dirty.write("made.pyc", b"by the agent")
+    assert dirty.changes(dirty.base, dirty.snapshot()) == [FileChange("made.pyc", "A", 1, 0)]
+
+
+def test_a_recorded_tree_is_a_commit_that_others_start_from(tmp_path, workspace):
+    first = workspace.record(workspace.base, "start\n", ts=1_700_000_000.9)
+    assert first == workspace.record(workspace.base, "start\n", ts=1_700_000_000.0)
+    workspace.write("new/file", b"n")
+    tree = workspace.snapshot()
+    second = workspace.record(tree, "a word: wörd\n", ts=1_700_000_001.0, parent=first)
+    store = workspace.root.parent / "git"
+    assert git(store, "log", "--format=%H %T %at %s") == (
+        f"{second} {tree} 1700000001 a word: wörd\n{first} {workspace.base} 1700000000 start"
+    )
+    copy = create(tmp_path, "copy", path=str(store), commit=second)
+    assert (copy.base, copy.commit, copy.read("new/file")) == (tree, second, b"n")
+    with pytest.raises(SandboxError, match="cannot be committed"):
+        workspace.record("0" * 40, "x", ts=0.0)
+
+
 def test_an_empty_repository_and_an_empty_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     assert shown(create(tmp_path, path="empty").root) == {}

@@ -119,9 +119,11 @@ def _from_folder(store: ObjectStore, path: Path, commit: str | None, folder: Pat
 
 
 def _as_it_stands(store: ObjectStore, path: Path, folder: Path) -> str:
+    """A folder without what Python compiled there: it differs from machine to machine and can hide a change."""
     status = folder.stat()
+    skip = (status.st_dev, status.st_ino)
     try:
-        return TreeKeeper(os.fsencode(path), store, mend=False, skip=(status.st_dev, status.st_ino)).snapshot()
+        return TreeKeeper(os.fsencode(path), store, mend=False, skip=skip, compiled=False).snapshot()
     except OSError as error:
         raise RepositoryError(
             f"the repository cannot be read: {error.strerror}",

@@ -70,6 +70,14 @@ def reserved(name: bytes) -> bool:
     return name.lower() == b".git"
 
 
+def _is_git(name: str) -> bool:
+    return name[0] == "." and name.lower() == ".git"
+
+
+def _is_git_or_compiled(name: str) -> bool:
+    return _is_git(name) or name == "__pycache__" or name.endswith((".pyc", ".pyo"))
+
+
 class TreeKeeper:
     """The tree of one folder with a memory of what was read: an unchanged file is not read again.
 
@@ -78,15 +86,23 @@ class TreeKeeper:
         store: Where objects go.
         mend: Whether an unreadable file is made readable (the workspace is ours, a caller's folder is not).
         skip: Device and inode of a folder to leave out.
+        compiled: Whether Python's compiled files belong to the tree.
     """
 
     def __init__(
-        self, root: bytes, store: ObjectStore, *, mend: bool = True, skip: tuple[int, int] | None = None
+        self,
+        root: bytes,
+        store: ObjectStore,
+        *,
+        mend: bool = True,
+        skip: tuple[int, int] | None = None,
+        compiled: bool = True,
     ) -> None:
         self.root = root
         self._store = store
         self._mend = mend
         self._skip = skip
+        self._left_out = _is_git if compiled else _is_git_or_compiled
         self._known = _Folder()
 
     def snapshot(self) -> str:
@@ -108,7 +124,7 @@ class TreeKeeper:
         with os.scandir(handle) as entries:
             for entry in entries:
                 name = entry.name
-                if name[0] == "." and name.lower() == ".git":
+                if self._left_out(name):
                     continue
                 try:
                     status = entry.stat(follow_symlinks=False)

@@ -20,6 +20,8 @@ from terret.sandbox._tree import TreeKeeper
 from terret.sandbox._types import Entry, FileChange
 from terret.task import Repository
 
+_WHO = {"NAME": "terret", "EMAIL": "terret@localhost"}
+
 
 class _Record(msgspec.Struct, frozen=True):
     """What ``workspace.json`` holds."""
@@ -163,6 +165,38 @@ class Workspace:
             for p, s in status.items()
         ]
         return msgspec.convert(rows, list[FileChange])
+
+    def record(self, tree: str, message: str, *, ts: float, parent: str | None = None) -> str:
+        """Record a tree as a commit of the workspace's private store, the tip of its branch ``main``; returns its id.
+
+        The id follows from the arguments alone. The store, the folder ``git`` beside the tree, is then a repository
+        that another workspace can start from.
+
+        Args:
+            tree: Tree id.
+            message: The commit's message.
+            ts: Unix time of the commit.
+            parent: The commit it follows; none for the first.
+
+        Raises:
+            SandboxError: There is no such tree or parent, or the store cannot be written.
+        """
+        when = f"@{int(ts)} +0000"
+        env = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _WHO.items()}
+        env |= {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+        parents = () if parent is None else ("-p", parent)
+        with self._lock:
+            self._store.flush()
+            try:
+                made = git(
+                    self._store.folder, "commit-tree", *parents, tree, "-F", "-", stdin=message.encode(), env=env
+                )
+                commit = made.decode().strip()
+                git(self._store.folder, "update-ref", "refs/heads/main", commit)
+                git(self._store.folder, "symbolic-ref", "HEAD", "refs/heads/main")
+            except GitFailed as error:
+                raise SandboxError(f"a tree cannot be committed: {error}", value=tree) from None
+        return commit
 
     def apply(self, patch: bytes) -> None:
         """Apply a git patch to the present state, all of it or nothing.
