@@ -36,7 +36,9 @@ class EpisodeOpened(Data, frozen=True, tag="episode.opened/1"):
 
     ``task`` is a blob digest of the canonical task JSON (hidden checks included); ``repository`` holds ``source``,
     ``commit``, ``tree`` and the blob of the initial tree archive; ``enforcement`` is the sandbox tier in force.
-    ``ablated`` names responsibilities that were switched off.
+    ``ablated`` names responsibilities that were switched off. ``memory`` is the folder of the project memory that was
+    open to the episode, ``none`` without one, empty in episodes that did not record it. ``carried`` is the task state
+    it began with.
     """
 
     task_name: str
@@ -59,6 +61,8 @@ class EpisodeOpened(Data, frozen=True, tag="episode.opened/1"):
     seed: int
     public_key: str
     ablated: list[str] = []
+    memory: str = ""
+    carried: dict[str, Any] = {}
 
 
 class EpisodeResumed(Data, frozen=True, tag="episode.resumed/1"):

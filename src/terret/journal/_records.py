@@ -32,9 +32,15 @@ FORMAT = "terret.package/1"
 """The layout of packages and the rules of projection; another one may derive other bytes."""
 
 
+_LATER = ("memory", "carried", "forked_from")
+"""Members that came after the first packages; they are left out where an episode has none."""
+
+
 def episode_record(events: Sequence[Event]) -> Row:
     """The harness card with id, times, and the label once there is one."""
     opened, labelled = last(events, EpisodeOpened), last(events, Labelled)
+    card = fields(opened) if opened else {}
+    card = {name: value for name, value in card.items() if value or name not in _LATER}
     closed = events[-1].ts if events and isinstance(events[-1].data, EpisodeClosed) else None
     return {
         "format": FORMAT,
@@ -42,7 +48,7 @@ def episode_record(events: Sequence[Event]) -> Row:
         "started": events[0].ts if events else None,
         "ended": closed,
         "label": labelled.label if labelled else None,
-        **(fields(opened) if opened else {}),
+        **card,
     }
 
 

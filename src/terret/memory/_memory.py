@@ -14,6 +14,7 @@ from terret.errors import InfrastructureError
 from terret.journal import Scrubber
 from terret.memory._note import Note, NoteKind, new_note
 from terret.memory._render import RENDER_LIMIT, render_notes
+from terret.task import Repository
 
 _FILE = "notes.jsonl"
 _LINE_LIMIT = 64_000
@@ -131,6 +132,18 @@ def memory_for(
     home = environment.get("XDG_DATA_HOME") or str(Path("~/.local/share").expanduser())
     name = sha256(repository_identity.encode("utf-8", "surrogateescape")).hexdigest()
     return ProjectMemory(Path(home) / "terret" / "memory" / name, scrubber=scrubber)
+
+
+def repository_identity(repository: Repository, base_folder: Path | None = None) -> str:
+    """What names a task's repository between episodes: its address, its absolute path, or the digest of its files.
+
+    A relative path starts from ``base_folder``, or from the working directory.
+    """
+    if repository.url is not None:
+        return repository.url
+    if repository.path is not None:
+        return os.path.realpath((base_folder or Path.cwd()) / Path(repository.path).expanduser())
+    return f"files:{sha256(msgspec.json.encode(repository.files or {}, order='sorted')).hexdigest()}"
 
 
 def _decode(line: bytes) -> Note | None:

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from terret.errors import ConfigError, EpisodeNotFound, JournalCorrupt, JournalError
 from terret.journal import (
-    Attributed,
     Durability,
     EpisodeClosed,
     EpisodeOpened,
@@ -22,7 +22,6 @@ from terret.journal import (
     EventData,
     Faulted,
     Journal,
-    Labelled,
     Outcome,
     Scrubber,
     SigningKey,
@@ -39,13 +38,13 @@ from terret.runtime._free import FreeImage
 from terret.runtime._guided import GuidedImage
 from terret.runtime._harness import artifacts
 from terret.runtime._kernel import Kernel
-from terret.runtime._levels import Level, allowed_tools, parse_level, visible_artifacts
+from terret.runtime._levels import Level, allowed_tools, is_visible, parse_level, visible_artifacts
 from terret.runtime._loop import run_loop
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._result import Episode, finished_episode, summary, unknown_effects, versions
 from terret.runtime._staged import StagedImage
 from terret.runtime._stop import Suspended
-from terret.runtime._support import Support, learn, remember, support_of
+from terret.runtime._support import Support, learn, remember, support_of, uses_memory
 from terret.sandbox import Sandbox, Tier, Workspace
 from terret.task import Task, decode_task, task_json
 from terret.tools import Tool
@@ -58,7 +57,7 @@ ABLATIONS: dict[str, str] = {
     "localisation": "suspicious lines",
     "attribution": "failing cases in the next question",
     "context": "guides and ranked files",
-    "memory": "known failures of earlier episodes",
+    "memory": "known failures, notes and changed files of earlier episodes",
 }
 """What can be switched off in an episode, and what each is."""
 
@@ -96,13 +95,14 @@ async def run_episode(
     extra_tools: dict[str, Tool] | None = None,
     ablate: frozenset[str] = frozenset(),
     memory: ProjectMemory | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
     A relative ``task.repository.path`` is taken from ``base_folder``. ``image`` and ``dialect_name`` default to what
     suits the model. ``ablate`` switches off single responsibilities, see :data:`ABLATIONS`. ``memory``
-    is what earlier episodes on the repository left; from H2 on it is read and added to. A cancelled run leaves a
-    resumable episode.
+    is what earlier episodes on the repository left; from H2 on it is read and added to. ``state`` is the task state
+    to begin with, shown from H2 on. A cancelled run leaves a resumable episode.
 
     Raises:
         ConfigError: Unknown level, image, dialect or ablation, or ``folder`` holds an episode already.
@@ -159,6 +159,8 @@ async def run_episode(
         seed=seed,
         public_key=key.public_hex,
         ablated=sorted(ablate),
+        memory="none" if memory is None else str(memory.folder),
+        carried=dict(state or {}) if is_visible("task_state", at) else {},
     )
     with journal, sandbox:
         recorder = Recorder(journal, listener)
@@ -180,7 +182,8 @@ async def resume_episode(
 ) -> Episode:
     """Go on with an episode that a crash, an interrupt or an infrastructure fault cut short.
 
-    ``connect`` turns the recorded model spec into a model; it is closed here.
+    ``connect`` turns the recorded model spec into a model; it is closed here. ``memory`` is the one that the episode
+    records unless another is given.
 
     Raises:
         EpisodeNotFound: The folder holds no episode, or one that never began.
@@ -201,8 +204,10 @@ async def resume_episode(
         opened = events[0].data
         if opened.public_key != key.public_hex:
             raise ConfigError("the episode was begun with another signing key", value=opened.public_key[:16])
+        if memory is None and opened.memory not in ("", "none"):
+            memory = ProjectMemory(Path(opened.memory), scrubber=scrubber)
         if isinstance(events[-1].data, EpisodeClosed):
-            return _seal(folder, journal)
+            return _seal(folder, journal, memory)
         resumed = EpisodeResumed(
             after_seq=events[-1].seq,
             gap_s=max(0.0, clock() - events[-1].ts),
@@ -249,8 +254,8 @@ async def _drive(
     ledger = Ledger(task.budget)
     ablated = frozenset(opened.ablated)
     events = recorder.journal.events()
-    known = remember(recorder, level, memory, ablated)
-    support = await asyncio.to_thread(support_of, task, level, workspace, known, ablated)
+    known = remember(recorder, level, memory, ablated, workspace.paths(workspace.base))
+    support = await asyncio.to_thread(support_of, task, level, workspace, known, ablated, opened.carried)
     start = await asyncio.to_thread(_prepare, task, level, workspace, events, support, extra_tools)
     kernel = Kernel(
         recorder=recorder,
@@ -264,11 +269,11 @@ async def _drive(
     )
     agent = Agent(task, level, kernel, extra_tools, support)
     try:
+        if opened.carried:
+            await kernel.update_state(opened.carried, by="runtime")
         stop = await run_loop(agent, _image(opened, agent, sampling, model.identity.context))
         recorder.emit(Stopped(stop.reason, stop.detail, kernel.turn), durable=True)
         await finish(task, agent, folder / "live" / "evaluator", opened.enforcement["tier"], stop)
-        if known:
-            _learn(memory, task, recorder)
     except Suspended as suspended:
         recorder.journal.commit()
         fault = {"part": suspended.part, "code": suspended.code, "message": suspended.message}
@@ -278,7 +283,7 @@ async def _drive(
         with contextlib.suppress(JournalError):
             recorder.journal.commit()
         raise
-    return _seal(folder, recorder.journal)
+    return _seal(folder, recorder.journal, memory)
 
 
 def _prepare(
@@ -305,14 +310,6 @@ def _prepare(
     return start
 
 
-def _learn(memory: ProjectMemory | None, task: Task, recorder: Recorder) -> None:
-    events = recorder.journal.events()
-    attributed = [event.data for event in events if isinstance(event.data, Attributed) and event.data.evidence]
-    label = next((event.data.label for event in reversed(events) if isinstance(event.data, Labelled)), None)
-    if attributed:
-        learn(memory, task, events[0].episode, attributed[0].evidence[0], label)
-
-
 def _image(opened: EpisodeOpened, agent: Agent, sampling: Sampling, window: int) -> Image:
     if opened.image == "guided" and opened.level == "H3":
         return StagedImage(agent, sampling, window, ablated=frozenset(opened.ablated))
@@ -328,10 +325,14 @@ def _sandbox(workspace: Workspace, task: Task, tier: Tier | None, allow_none: bo
     )
 
 
-def _seal(folder: Path, journal: Journal) -> Episode:
-    """Write the package, then remove the live state: a crash in between leaves enough to do it again."""
-    write_package(folder, journal)
+def _seal(folder: Path, journal: Journal, memory: ProjectMemory | None) -> Episode:
+    """Learn, write the package, then remove the live state: a crash in between leaves enough to do it again."""
     events = journal.events()
+    opened = events[0].data
+    assert isinstance(opened, EpisodeOpened)
+    if memory is not None and uses_memory(parse_level(opened.level), frozenset(opened.ablated)):
+        learn(memory, opened.task_name, events)
+    write_package(folder, journal)
     journal.close()
     shutil.rmtree(folder / "live", ignore_errors=True)
     return summary(folder, events, "finished", None)
