@@ -5,7 +5,16 @@ from __future__ import annotations
 from terret.intervention._classify import Judgement, classify
 from terret.intervention._files import FileQueue, file_name
 from terret.intervention._metrics import Avoidable, avoidable_share, m_hir, record
-from terret.intervention._request import Form, HumanAnswer, HumanQueue, HumanRequest, NoHuman
+from terret.intervention._request import (
+    Form,
+    HumanAnswer,
+    HumanInput,
+    HumanQueue,
+    HumanRequest,
+    NoHuman,
+    Scope,
+    remark,
+)
 from terret.intervention._rules import BURDEN, RESPONSIBILITIES, RULES, Rule
 from terret.intervention._terminal import TerminalQueue
 
@@ -17,15 +26,18 @@ __all__ = [
     "FileQueue",
     "Form",
     "HumanAnswer",
+    "HumanInput",
     "HumanQueue",
     "HumanRequest",
     "Judgement",
     "NoHuman",
     "Rule",
+    "Scope",
     "TerminalQueue",
     "avoidable_share",
     "classify",
     "file_name",
     "m_hir",
     "record",
+    "remark",
 ]

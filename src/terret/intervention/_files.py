@@ -6,28 +6,32 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
 from terret.errors import InfrastructureError
-from terret.intervention._request import HumanAnswer, HumanRequest
+from terret.intervention._inputs import find_inputs, put_away, read_regular
+from terret.intervention._request import HumanAnswer, HumanInput, HumanRequest, limit_in_words
 
 _ANSWER_LIMIT = 64_000
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
 class FileQueue:
-    """A folder of requests and answers.
+    """A folder of requests and answers, and of what a person gives unasked.
 
     A request is ``NAME.request.json``; a person answers by writing ``NAME.answer.json``:
-    ``{"text": "...", "approved": true, "by": "name"}``, every member optional but one of the first two. ``NAME`` ends
+    ``{"text": "...", "approved": true, "scope": "once", "by": "name"}``, with ``text`` or ``approved``. ``NAME`` ends
     in a digest of the request, so that an answer belongs to exactly this question and these arguments. An answer that
     is not (yet) valid JSON of this shape is read again until the time is over; then the request is denied. The request
-    file is removed in the end, the answer is kept.
+    file is removed in the end, the answer is kept. A request that is asked again after a crash has the same name.
+
+    Unasked: ``NAME.hint`` holds a text for the agent, ``NAME.patch`` a git patch of work done (what stands before it is
+    the person's comment), ``NAME.stop`` ends the episode. Each is renamed to ``....taken`` or ``....refused``.
 
     Args:
         folder: Made when the first request is written; must lie outside the agent's workspace.
@@ -51,6 +55,20 @@ class FileQueue:
         self._poll = poll_s
         self._wait = wait
         self._clock = clock
+
+    @property
+    def policy(self) -> str:
+        """How a person takes part."""
+        how = "a person answers questions and approvals, gives hints, patches and the order to stop"
+        return f"files: {how}; {limit_in_words(self._timeout)}"
+
+    async def poll(self) -> Sequence[HumanInput]:
+        """The hints, patches and orders to stop that lie in the folder, by name."""
+        return find_inputs(self.folder)
+
+    async def settle(self, given: HumanInput, refusal: str = "") -> None:
+        """Rename an input's file; beside a refused one ``....reason`` says why."""
+        put_away(self.folder, given, refusal)
 
     async def ask(self, request: HumanRequest) -> HumanAnswer:
         """Write the request and wait for its answer.
@@ -79,7 +97,9 @@ class FileQueue:
                 asked.unlink()
 
     def _write(self, path: Path, request: HumanRequest) -> None:
-        template = {"text": "", "approved": False, "by": ""}
+        template: dict[str, Any] = {"text": "", "approved": False, "by": ""}
+        if request.scopes:
+            template["scope"] = "once"
         content = msgspec.to_builtins(request) | {
             "answer_file": path.name.replace(".request.", ".answer."),
             "answer": template,
@@ -104,17 +124,11 @@ def file_name(request: HumanRequest) -> str:
 def _answer(path: Path, request: HumanRequest) -> tuple[HumanAnswer | None, str]:
     """The answer in a file, or none and why not; the reason is empty while there is no file."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        raw = read_regular(path, _ANSWER_LIMIT + 1)
     except FileNotFoundError:
         return None, ""
     except OSError as error:
         return None, f": {path.name} cannot be read: {error.strerror}"
-    try:
-        raw = os.read(handle, _ANSWER_LIMIT + 1)
-    except OSError as error:
-        return None, f": {path.name} cannot be read: {error.strerror}"
-    finally:
-        os.close(handle)
     if len(raw) > _ANSWER_LIMIT:
         return None, f": {path.name} is larger than {_ANSWER_LIMIT} bytes"
     try:
@@ -125,9 +139,14 @@ def _answer(path: Path, request: HumanRequest) -> tuple[HumanAnswer | None, str]
         return None, f": {path.name} is not a JSON object"
     fields = cast("dict[str, object]", found)
     text, approved, by = fields.get("text", ""), fields.get("approved", False), fields.get("by", "")
+    scope = fields.get("scope", "once")
     if not isinstance(text, str) or not isinstance(approved, bool) or not isinstance(by, str):
         return None, f": {path.name} holds a member of the wrong type"
+    if scope not in ("once", *request.scopes):
+        return None, f": {path.name} names a scope that is not offered"
     if not text.strip() and "approved" not in fields:
         return None, f": {path.name} holds neither text nor approved"
     consent = approved and request.form == "approval"
-    return HumanAnswer(request.id, text.strip(), consent, True, by.strip() or "file"), ""
+    lasting = consent and scope == "episode"
+    granted = "episode" if lasting else "once"
+    return HumanAnswer(request.id, text.strip(), consent, True, by.strip() or "file", scope=granted), ""

@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from terret.intervention._request import HumanAnswer, HumanRequest, is_yes
+from terret.intervention._request import (
+    HumanAnswer,
+    HumanInput,
+    HumanRequest,
+    is_episode,
+    is_yes,
+    limit_in_words,
+)
 
 _TERMINAL = Path("/dev/tty")
 _TEXT_LIMIT = 4000
@@ -24,7 +31,8 @@ class TerminalQueue:
         clock: Monotonic seconds.
 
     A line that comes after its request timed out answers nothing, not even the next request. Without ``read`` and
-    ``write``, ``/dev/tty`` is used; a process without a terminal answers none at once.
+    ``write``, ``/dev/tty`` is used; a process without a terminal answers none at once. An approval is given for once
+    with ``y``, for the rest of the episode with ``e``. Unasked input does not come this way.
     """
 
     def __init__(
@@ -40,6 +48,18 @@ class TerminalQueue:
         self._timeout = timeout_s
         self._clock = clock
         self._turn: asyncio.Lock | None = None
+
+    @property
+    def policy(self) -> str:
+        """How a person takes part."""
+        return f"terminal: a person answers questions and approvals; {limit_in_words(self._timeout)}"
+
+    async def poll(self) -> Sequence[HumanInput]:
+        """Nothing: whoever wants to speak unasked interrupts the run."""
+        return ()
+
+    async def settle(self, given: HumanInput, refusal: str = "") -> None:
+        """Nothing to do."""
 
     async def ask(self, request: HumanRequest) -> HumanAnswer:
         """Show the request and read one line; an empty line answers none."""
@@ -57,8 +77,10 @@ class TerminalQueue:
             text = line.strip()
             if not text:
                 return self._none(request, began, "the person gave an empty answer")
-            approved = request.form == "approval" and is_yes(text)
-            return HumanAnswer(request.id, text, approved, True, "terminal", "", self._since(began))
+            lasting = is_episode(text) and "episode" in request.scopes
+            approved = request.form == "approval" and (lasting or is_yes(text))
+            scope = "episode" if lasting else "once"
+            return HumanAnswer(request.id, text, approved, True, "terminal", "", self._since(began), scope)
 
     def _none(self, request: HumanRequest, began: float, reason: str) -> HumanAnswer:
         return HumanAnswer(request.id, reason=reason, by="terminal", seconds=self._since(began))
@@ -69,14 +91,21 @@ class TerminalQueue:
 
 def _shown(request: HumanRequest) -> str:
     """The request as terminal text that cannot drive the terminal."""
-    text = request.text[:_TEXT_LIMIT]
+    text = _cut(request.text)
     if request.subject:
         import json
 
-        text += "\n" + json.dumps(request.subject, ensure_ascii=True, sort_keys=True)[:_TEXT_LIMIT]
+        text += "\n" + _cut(json.dumps(request.subject, ensure_ascii=True, sort_keys=True))
     plain = "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in text)
-    prompt = "approve? [y/N] " if request.form == "approval" else "> "
+    choices = "y = once, e = for the rest of the episode, N" if "episode" in request.scopes else "y/N"
+    prompt = f"approve? [{choices}] " if request.form == "approval" else "> "
     return f"\n[{request.form}] " + plain.replace("\n", "\n  ") + f"\n{prompt}"
+
+
+def _cut(text: str) -> str:
+    """At most ``_TEXT_LIMIT`` characters, and how many are left out: nobody is to approve what stays unseen unaware."""
+    left_out = len(text) - _TEXT_LIMIT
+    return text if left_out <= 0 else f"{text[:_TEXT_LIMIT]}\n[{left_out} more characters are not shown]"
 
 
 async def _in_daemon(read: Callable[[], str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from terret.globs import PathRefused, WriteRules, normalise
+from terret.globs import Glob, PathRefused, WriteRules, normalise
 from terret.permissions._decision import Decision
 from terret.permissions._run_rules import RunRules
 from terret.task import Permissions
@@ -26,13 +26,15 @@ class Policy:
             it may do.
     """
 
-    __slots__ = ("_deciders", "_run", "_write", "level", "permissions")
+    __slots__ = ("_ask_run", "_ask_write", "_deciders", "_run", "_write", "level", "permissions")
 
     def __init__(self, permissions: Permissions, level: str = "H1") -> None:
         self.permissions = permissions
         self.level = level
         self._write = WriteRules(permissions.write, permissions.deny_write)
         self._run = RunRules(permissions.deny_run)
+        self._ask_write = tuple(Glob(pattern) for pattern in permissions.ask_write)
+        self._ask_run = RunRules(permissions.ask_run)
         self._deciders: dict[str, Callable[[Mapping[str, Any]], Decision]] = {
             "fs.read": self._read,
             "fs.list": self._read,
@@ -43,8 +45,10 @@ class Policy:
             "shell.check": self._command,
             "workspace.diff": _plain,
             "workspace.restore": _plain,
+            "workspace.apply": _plain,
             "model.complete": _plain,
             "human.ask": _plain,
+            "human.hear": _plain,
         }
 
     @classmethod
@@ -76,6 +80,9 @@ class Policy:
         refusal, pattern = self._write.verdict(path)
         if refusal is not None:
             return Decision("deny", refusal.rule, refusal.reason)
+        for glob in self._ask_write:
+            if glob.covers(path):
+                return _asking(f"write:{glob.pattern}", "changed")
         return Decision("allow", f"write:{pattern}", "the task allows changing this path")
 
     def _remove(self, args: Mapping[str, Any]) -> Decision:
@@ -83,14 +90,26 @@ class Policy:
         if isinstance(path, Decision):
             return path
         refusal = self._write.removal(path)
-        return Decision("deny", refusal.rule, refusal.reason) if refusal is not None else self._change(args)
+        if refusal is not None:
+            return Decision("deny", refusal.rule, refusal.reason)
+        for glob in self._ask_write:
+            if glob.reaches_below(path):
+                return _asking(f"write:{glob.pattern}", "removed")
+        return self._change(args)
 
     def _command(self, args: Mapping[str, Any]) -> Decision:
         command = args.get("command")
         if not isinstance(command, str):
             return Decision("deny", "args:command", "the command is missing or not text")
         refusal = self._run.refusal(command)
-        return _RUN if refusal is None else Decision("deny", refusal.rule, refusal.reason)
+        if refusal is not None:
+            return Decision("deny", refusal.rule, refusal.reason)
+        doubt = self._ask_run.refusal(command)
+        return _RUN if doubt is None else _asking(doubt.rule.removeprefix("deny_"), "run")
+
+
+def _asking(rule: str, what: str) -> Decision:
+    return Decision("ask", f"ask_{rule}", f"the task has a person approve this before it is {what}")
 
 
 def _plain(args: Mapping[str, Any]) -> Decision:

@@ -218,12 +218,13 @@ def _numbers(task: Task) -> Iterator[Finding]:
 
 
 def _permissions(permissions: Permissions) -> Iterator[Finding]:
-    for field, globs in (("write", permissions.write), ("deny_write", permissions.deny_write)):
-        for index, glob in enumerate(globs):
+    for field in ("write", "deny_write", "ask_write"):
+        for index, glob in enumerate(getattr(permissions, field)):
             yield from _found(("permissions", field, index), glob_fault(glob), glob)
-    for index, pattern in enumerate(permissions.deny_run):
-        if not pattern.strip() or "\0" in pattern:
-            yield Finding(("permissions", "deny_run", index), "a command pattern is empty", pattern, "leave it out")
+    for field in ("deny_run", "ask_run"):
+        for index, pattern in enumerate(getattr(permissions, field)):
+            if not pattern.strip() or "\0" in pattern:
+                yield Finding(("permissions", field, index), "a command pattern is empty", pattern, "leave it out")
     if not permissions.write:
         hint = "name what it may change, e.g. ['src/**']"
         yield Finding(("permissions", "write"), "the agent may change nothing", [], hint, "warning")

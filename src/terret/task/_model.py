@@ -58,11 +58,16 @@ class Budget(Spec, frozen=True):
 
 
 class Permissions(Spec, frozen=True):
-    """What the agent may change: globs relative to the repository; deny wins. ``network`` is off unless true."""
+    """What the agent may change: globs relative to the repository; deny wins. ``network`` is off unless true.
+
+    ``ask_write`` and ``ask_run`` are what of the allowed a person has to approve first.
+    """
 
     write: tuple[str, ...] = ("**",)
     deny_write: tuple[str, ...] = ()
     deny_run: tuple[str, ...] = ()
+    ask_write: tuple[str, ...] = ()
+    ask_run: tuple[str, ...] = ()
     network: bool = False
 
 

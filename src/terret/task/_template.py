@@ -63,6 +63,7 @@ tests: {tests}
 # permissions:
 #   write: ["**"]
 #   deny_write: ["tests/**"]
+#   ask_run: ["git commit"]  # a person approves it first, see terret run --human
 #   network: false
 """
 
