@@ -1,0 +1,135 @@
+"""A capability in force, and what the tables of related processes share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+from terret.errors import InputError
+from terret.permissions._capability import Capability
+from terret.permissions._constraints import arguments_hash, holds
+from terret.permissions._decision import Decision
+from terret.permissions._resource import Pattern, Resource
+
+Status = Literal["active", "revoked", "expired", "lapsed", "exhausted"]
+
+FOREVER: Final = float("inf")
+
+
+class Entry:
+    """A capability in force, with what changes about it."""
+
+    __slots__ = ("capability", "children", "conditional", "leased", "left", "parent", "pattern", "revoked")
+
+    def __init__(self, capability: Capability, parent: Entry | None, leased: float) -> None:
+        self.capability = capability
+        self.pattern = Pattern.parse(capability.resource)
+        self.parent = parent
+        self.children: list[Entry] = []
+        self.left = capability.uses
+        self.leased = leased
+        self.revoked = False
+        self.conditional = bool(capability.constraints) or capability.arguments is not None
+
+    def status(self, now: float) -> Status:
+        """Its own state; that of what it was delegated from counts as well."""
+        entry: Entry | None = self
+        while entry is not None:
+            if entry.revoked:
+                return "revoked"
+            if entry.capability.expires_at is not None and now >= entry.capability.expires_at:
+                return "expired"
+            if now >= entry.leased:
+                return "lapsed"
+            if entry.left == 0:
+                return "exhausted"
+            entry = entry.parent
+        return "active"
+
+    def until(self) -> float:
+        """When it stops by itself."""
+        entry: Entry | None = self
+        end = FOREVER
+        while entry is not None:
+            expires = entry.capability.expires_at
+            end = min(end, entry.leased, FOREVER if expires is None else expires)
+            entry = entry.parent
+        return end
+
+    def line(self) -> list[Entry]:
+        """It and what it was delegated from, as far as uses are counted."""
+        found: list[Entry] = []
+        entry: Entry | None = self
+        while entry is not None:
+            if entry.left is not None:
+                found.append(entry)
+            entry = entry.parent
+        return found
+
+    def applies(self, args: Mapping[str, Any] | None, digest: Callable[[], str | None]) -> bool:
+        """Whether its conditions hold; where that cannot be told, a restriction applies and an allow does not."""
+        capability = self.capability
+        verdict = holds(capability.constraints, args)
+        if verdict is not False and capability.arguments is not None:
+            given = digest()
+            bound = None if given is None else given == capability.arguments
+            verdict = False if bound is False else (verdict and bound)
+        return verdict is True if capability.effect == "allow" else verdict is not False
+
+
+class Tree:
+    """What the tables of related processes share: lock, clock, numbering, and a counter of changes."""
+
+    __slots__ = ("clock", "generation", "latest", "lock", "serial")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.latest = -FOREVER
+        self.generation = 0
+        self.serial = 0
+
+    def now(self) -> float:
+        """The time; it never runs backwards, so what has expired stays so."""
+        self.latest = max(self.latest, self.clock())
+        return self.latest
+
+    def next(self) -> int:
+        self.serial += 1
+        return self.serial
+
+
+def rank(entry: Entry) -> int:
+    """What beats what: a denial, an approval, an ask, an allow without uses, one with."""
+    capability = entry.capability
+    if capability.effect == "deny":
+        return 4
+    if capability.approval:
+        return 3
+    if capability.effect == "ask":
+        return 2
+    return 0 if entry.line() else 1
+
+
+def digest_once(args: Mapping[str, Any] | None) -> Callable[[], str | None]:
+    found: list[str | None] = []
+
+    def digest() -> str | None:
+        if not found:
+            try:
+                found.append(None if args is None else arguments_hash(args))
+            except InputError:
+                found.append(None)
+        return found[0]
+
+    return digest
+
+
+def decision_of(best: Entry | None, right: str, wanted: Resource) -> Decision:
+    if best is None:
+        return Decision("deny", "capability:none", f"no capability allows {right} on {wanted}")
+    capability = best.capability
+    verb = {"allow": "allows", "deny": "denies", "ask": "wants a person to decide on"}[capability.effect]
+    reason = capability.reason or f"{capability.resource} {verb} {right}"
+    return Decision(capability.effect, f"capability:{capability.id}", reason)
