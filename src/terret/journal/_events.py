@@ -38,7 +38,8 @@ class EpisodeOpened(Data, frozen=True, tag="episode.opened/1"):
     ``commit``, ``tree`` and the blob of the initial tree archive; ``enforcement`` is the sandbox tier in force.
     ``ablated`` names responsibilities that were switched off. ``memory`` is the folder of the project memory that was
     open to the episode, ``none`` without one, empty in episodes that did not record it. ``carried`` is the task state
-    it began with.
+    it began with. ``forked_from`` names the ``episode`` and ``turn`` up to which it shares the record of another, and
+    the ``hash`` of the last event shared.
     """
 
     task_name: str
@@ -63,6 +64,7 @@ class EpisodeOpened(Data, frozen=True, tag="episode.opened/1"):
     ablated: list[str] = []
     memory: str = ""
     carried: dict[str, Any] = {}
+    forked_from: dict[str, Any] = {}
 
 
 class EpisodeResumed(Data, frozen=True, tag="episode.resumed/1"):
@@ -280,6 +282,18 @@ class PatchTaken(Data, frozen=True, tag="patch/1"):
     files: list[dict[str, Any]]
 
 
+class HistoryKept(Data, frozen=True, tag="history/1"):
+    """Every state the workspace went through, as one pack of git objects beyond the initial tree.
+
+    ``blob`` is absent where keeping it would have put a secret into the package; ``note`` says so. Without it an
+    episode can be verified, but neither replayed nor forked.
+    """
+
+    trees: int
+    blob: str | None = None
+    note: str = ""
+
+
 class Evaluated(Data, frozen=True, tag="evaluated/1"):
     """The evaluator's facts in a fresh workspace, input of the adjudicator.
 
@@ -327,6 +341,7 @@ EventData = (
     | Stopped
     | Faulted
     | PatchTaken
+    | HistoryKept
     | Evaluated
     | Labelled
     | EpisodeClosed

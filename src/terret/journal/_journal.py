@@ -256,6 +256,10 @@ class Journal:
         """A text for an event, scrubbed and always a blob; raises what :meth:`text` raises."""
         return store_text(self._scrubber.scrub(text), self.blobs, -1)
 
+    def holds_secret(self, text: str) -> bool:
+        """Whether recording the text would change it."""
+        return self._scrubber.scrub(text) != text
+
     def scrubbed(self, data: EventData) -> EventData:
         """A payload as :meth:`append` would record it.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from terret.runtime._agent import Agent, Image, Question
 from terret.runtime._api import environment_scrubber, episode_id, resume, run, verify
 from terret.runtime._budget import Ledger
+from terret.runtime._compare import Comparison, Side, compare_packages
 from terret.runtime._episode import ABLATIONS, IMAGES, resume_episode, run_episode
+from terret.runtime._fork import fork_package
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import (
     LEVELS,
@@ -20,6 +22,7 @@ from terret.runtime._levels import (
 from terret.runtime._loop import run_loop
 from terret.runtime._machine import TRANSITIONS, Machine
 from terret.runtime._recorder import Listener, Recorder
+from terret.runtime._replay import Divergence, ReplayReport, opened_of, replay_package
 from terret.runtime._result import Episode, finished_episode, unknown_effects
 from terret.runtime._splice import NotSpliceable, meaning, specification, splice
 from terret.runtime._stop import STOP_REASONS, Stop, StopReason, Suspended
@@ -36,6 +39,8 @@ __all__ = [
     "TRANSITIONS",
     "VISIBILITY",
     "Agent",
+    "Comparison",
+    "Divergence",
     "Episode",
     "Image",
     "Kernel",
@@ -47,6 +52,8 @@ __all__ = [
     "Question",
     "Recorder",
     "Repetition",
+    "ReplayReport",
+    "Side",
     "Stop",
     "StopReason",
     "Suspended",
@@ -54,12 +61,16 @@ __all__ = [
     "VerifyReport",
     "VerifyStep",
     "allowed_tools",
+    "compare_packages",
     "environment_scrubber",
     "episode_id",
     "finished_episode",
+    "fork_package",
     "is_visible",
     "meaning",
+    "opened_of",
     "parse_level",
+    "replay_package",
     "resume",
     "resume_episode",
     "run",

@@ -165,7 +165,7 @@ async def run_episode(
     with journal, sandbox:
         recorder = Recorder(journal, listener)
         recorder.emit(opened, durable=True)
-        return await _drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory)
+        return await drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory)
 
 
 async def resume_episode(
@@ -232,12 +232,12 @@ async def resume_episode(
             with _sandbox(workspace, task, tier, tier == "none") as sandbox:
                 recorder = Recorder(journal, listener)
                 recorder.emit(opened)
-                return await _drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory)
+                return await drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory)
         finally:
             await model.aclose()
 
 
-async def _drive(
+async def drive(
     task: Task,
     opened: EpisodeOpened,
     recorder: Recorder,
@@ -248,6 +248,7 @@ async def _drive(
     extra_tools: dict[str, Tool] | None,
     memory: ProjectMemory | None,
 ) -> Episode:
+    """Run an episode's loop on a recorder that may hold part of it already, then finish and seal it."""
     level = parse_level(opened.level)
     sampling = msgspec.convert(opened.sampling, Sampling)
     policy = Policy.for_task(task.permissions, level)

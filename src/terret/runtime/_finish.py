@@ -16,6 +16,7 @@ from terret.journal import (
     EpisodeClosed,
     Evaluated,
     Faulted,
+    HistoryKept,
     Intervened,
     Labelled,
     MemoryReferenced,
@@ -23,6 +24,7 @@ from terret.journal import (
 )
 from terret.runtime._agent import Agent
 from terret.runtime._harness import FOLDER
+from terret.runtime._history import keep_history
 from terret.runtime._stop import Stop
 from terret.runtime._support import influences
 from terret.sandbox import Tier
@@ -52,6 +54,7 @@ async def finish(task: Task, agent: Agent, scratch: Path, tier: Tier, stop: Stop
         recorder.emit(EntropyFound(burden.category, burden.severity, burden.rule, f"{place}: {burden.evidence}"))
     for fault in facts.infra:
         recorder.emit(Faulted(fault["part"], fault["code"], fault["message"]))
+    recorder.step(HistoryKept, lambda: keep_history(recorder.journal, workspace, kernel.start))
     verdict = adjudicate(facts)
     recorder.emit(Labelled(**msgspec.to_builtins(verdict)))
     recorder.emit(EpisodeClosed(kernel.turn, {**kernel.ledger.used, "wall": round(recorder.elapsed, 3)}), durable=True)
@@ -86,7 +89,8 @@ async def _evaluate(
 
     evaluation = await asyncio.to_thread(work)
     events = recorder.journal.events()
-    interventions = sum(1 for event in events if isinstance(event.data, Intervened) and event.data.substantive)
+    helped = [event.data for event in events if isinstance(event.data, Intervened)]
+    interventions = sum(help.substantive or help.avoidable for help in helped)
     return Facts(
         checks=[msgspec.structs.replace(check, output="") for check in evaluation.checks],
         patch_files=evaluation.patch_files,

@@ -19,17 +19,23 @@ Listener = Callable[[object], None]
 D = TypeVar("D", bound=EventData)
 
 
+class RecordEnded(Exception):
+    """A sealed recorder has no further event."""
+
+
 class Recorder:
     """Appends to a journal, or replays what it holds.
 
     Args:
         journal: An open journal.
         listener: Told of events as they are appended, never of replayed ones.
+        sealed: Nothing may be appended: :class:`RecordEnded` is raised where the record ends.
     """
 
-    def __init__(self, journal: Journal, listener: Listener | None = None) -> None:
+    def __init__(self, journal: Journal, listener: Listener | None = None, *, sealed: bool = False) -> None:
         self.journal = journal
         self._listener = listener
+        self._sealed = sealed
         self._recorded = journal.events()
         self._next = 0
         self.now = self._recorded[0].ts if self._recorded else 0.0
@@ -56,6 +62,8 @@ class Recorder:
     def take(self, kind: type[D]) -> D | None:
         """The next recorded payload if it is of that kind; the cursor moves past it."""
         event = self.peek()
+        if event is None and self._sealed:
+            raise RecordEnded
         if event is None or not isinstance(event.data, kind):
             return None
         self._advance(event)
@@ -110,6 +118,8 @@ class Recorder:
         self.now = event.ts
 
     def _append(self, data: D, durable: bool) -> D:
+        if self._sealed:
+            raise RecordEnded
         event = self.journal.append(data, durable=durable)
         if event.seq == 0:
             self._first = event.ts

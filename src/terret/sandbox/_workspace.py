@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +20,9 @@ from terret.sandbox._source import Source, take
 from terret.sandbox._tree import TreeKeeper
 from terret.sandbox._types import Entry, FileChange
 from terret.task import Repository
+
+if TYPE_CHECKING:
+    from terret.sandbox._bundle import Bundle
 
 _WHO = {"NAME": "terret", "EMAIL": "terret@localhost"}
 
@@ -197,6 +201,29 @@ class Workspace:
             except GitFailed as error:
                 raise SandboxError(f"a tree cannot be committed: {error}", value=tree) from None
         return commit
+
+    def bundle(self, trees: Sequence[str]) -> Bundle:
+        """What trees hold beyond the base, as one pack for :meth:`unbundle`; grows with the change alone.
+
+        Raises:
+            SandboxError: There is no such tree.
+        """
+        from terret.sandbox._bundle import bundle
+
+        with self._lock:
+            self._store.flush()
+            return bundle(self._store, self.base, trees)
+
+    def unbundle(self, pack: bytes) -> None:
+        """Take in what :meth:`bundle` wrote for a workspace of the same base.
+
+        Raises:
+            PackageError: It is not such a pack.
+        """
+        from terret.sandbox._bundle import unbundle
+
+        with self._lock:
+            unbundle(self._store, pack)
 
     def apply(self, patch: bytes) -> None:
         """Apply a git patch to the present state, all of it or nothing.
