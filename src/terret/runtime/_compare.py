@@ -20,7 +20,7 @@ _IDENTITY = frozenset({"public_key", "forked_from", "task", "repository", "kind"
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One episode's event at the first difference; ``kind`` is ``end`` where its record is over."""
+    """One episode's event at the first difference and the turn it belongs to; ``kind`` is ``end`` where its record is over."""
 
     seq: int | None
     turn: int | None
@@ -82,7 +82,8 @@ def _side(rows: list[tuple[Event, dict[str, Any]]], at: int) -> Side:
     if at >= len(rows):
         return Side(None, None, "end", {})
     event, plain = rows[at]
-    return Side(event.seq, getattr(event.data, "turn", None), type(event.data).__name__, plain)
+    turns = [turn for before, _ in rows[: at + 1] if (turn := getattr(before.data, "turn", None)) is not None]
+    return Side(event.seq, turns[-1] if turns else None, type(event.data).__name__, plain)
 
 
 def _setup(one: CheckedPackage, two: CheckedPackage) -> dict[str, tuple[Any, Any]]:
