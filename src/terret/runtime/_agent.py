@@ -9,6 +9,7 @@ import msgspec
 from terret.journal import ActionParsed, ActionRejected, CheckRan, ContextOffered, Observed
 from terret.models import Action, Dialect, FormatError, Reply, Sampling, ToolSpec
 from terret.runtime._attributing import Attributor
+from terret.runtime._hear import Ear
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import Level, allowed_tools
 from terret.runtime._stop import Stop
@@ -78,7 +79,7 @@ class Agent:
         self.kernel = kernel
         self.support = support or Support()
         table = {**registry(), **(extra_tools or {})}
-        names = [*allowed_tools(level), *(extra_tools or {})]
+        names = [*allowed_tools(level, human=kernel.human.takes_part), *(extra_tools or {})]
         self.tools: dict[str, Tool] = {name: table[name] for name in names}
         self.specs: tuple[ToolSpec, ...] = tuple(tool.spec for tool in self.tools.values())
         self.attributor = Attributor(kernel)
@@ -86,6 +87,11 @@ class Agent:
         if self.workflow is not None:
             kernel.gate = self.workflow.gate
             kernel.scratch_commands = frozenset(check.run.strip() for check in self.workflow.checks)
+        self.ear = Ear(kernel)
+        self.told: list[str] = []
+        """What a person said that no question has passed on yet."""
+        self.takeovers = 0
+        """How often a person changed the workspace."""
         self.repetition = Repetition()
         self.format_errors = 0
         self.counts: dict[str, int] = {"format_errors": 0, "rejected": 0, "failed_tools": 0, "actions": 0}
@@ -95,6 +101,20 @@ class Agent:
         self.kernel.turn += 1
         self.kernel.ledger.set_wall(self.kernel.recorder.elapsed)
         self.kernel.ledger.spend(steps=1)
+
+    async def hear(self) -> None:
+        """Take in what a person gave since the last turn; raises :class:`Stop` when they end the episode."""
+        edits = self.kernel.edits
+        self.told += await self.ear.hear()
+        if self.kernel.edits != edits:
+            self.takeovers += 1
+            if self.workflow is not None:
+                self.workflow.taken_over()
+
+    def tell(self) -> list[str]:
+        """What a person said since this was last called."""
+        told, self.told = self.told, []
+        return told
 
     def offer(self, items: list[dict[str, Any]], tokens: int, limit: int, dropped: list[dict[str, Any]]) -> None:
         """Record what is put before the model."""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from terret.errors import ConfigError, EpisodeNotFound, JournalCorrupt, JournalError
+from terret.intervention import HumanQueue, NoHuman
 from terret.journal import (
     Durability,
     EpisodeClosed,
@@ -37,9 +38,11 @@ from terret.runtime._finish import finish
 from terret.runtime._free import FreeImage
 from terret.runtime._guided import GuidedImage
 from terret.runtime._harness import artifacts
+from terret.runtime._human import Human, takes_part
 from terret.runtime._kernel import Kernel
-from terret.runtime._levels import Level, allowed_tools, is_visible, parse_level, visible_artifacts
+from terret.runtime._levels import allowed_tools, is_visible, parse_level, visible_artifacts
 from terret.runtime._loop import run_loop
+from terret.runtime._prompts import describe
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._result import Episode, finished_episode, summary, unknown_effects, versions
 from terret.runtime._staged import StagedImage
@@ -96,13 +99,15 @@ async def run_episode(
     ablate: frozenset[str] = frozenset(),
     memory: ProjectMemory | None = None,
     state: Mapping[str, Any] | None = None,
+    human: HumanQueue | None = None,
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
     A relative ``task.repository.path`` is taken from ``base_folder``. ``image`` and ``dialect_name`` default to what
     suits the model. ``ablate`` switches off single responsibilities, see :data:`ABLATIONS`. ``memory``
     is what earlier episodes on the repository left; from H2 on it is read and added to. ``state`` is the task state
-    to begin with, shown from H2 on. A cancelled run leaves a resumable episode.
+    to begin with, shown from H2 on. ``human`` carries questions and approvals to a person; nobody takes part by
+    default. A cancelled run leaves a resumable episode.
 
     Raises:
         ConfigError: Unknown level, image, dialect or ablation, or ``folder`` holds an episode already.
@@ -133,6 +138,7 @@ async def run_episode(
         shutil.rmtree(live, ignore_errors=True)
         raise
     drawn = sampling or Sampling(seed=seed)
+    policy = (human or NoHuman()).policy
     opened = EpisodeOpened(
         task_name=task.name,
         task=journal.blobs.put(task_json(task)),
@@ -148,8 +154,8 @@ async def run_episode(
             "archive": journal.blobs.put(await asyncio.to_thread(workspace.archive)),
         },
         visible_artifacts=visible_artifacts(at),
-        allowed_tools=[*allowed_tools(at), *(extra_tools or {})],
-        intervention_policy="none: no human takes part",
+        allowed_tools=[*allowed_tools(at, human=takes_part(policy)), *(extra_tools or {})],
+        intervention_policy=policy,
         verification_procedure=VERIFICATION,
         outcome_rule=OUTCOME_RULE,
         interpreter_persistence="none: every command starts a new shell",
@@ -159,13 +165,13 @@ async def run_episode(
         seed=seed,
         public_key=key.public_hex,
         ablated=sorted(ablate),
-        memory="none" if memory is None else str(memory.folder),
+        memory="none" if memory is None else str(memory.folder.absolute()),
         carried=dict(state or {}) if is_visible("task_state", at) else {},
     )
     with journal, sandbox:
         recorder = Recorder(journal, listener)
         recorder.emit(opened, durable=True)
-        return await drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory)
+        return await drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory, human)
 
 
 async def resume_episode(
@@ -179,13 +185,15 @@ async def resume_episode(
     scrubber: Scrubber | None = None,
     extra_tools: dict[str, Tool] | None = None,
     memory: ProjectMemory | None = None,
+    human: HumanQueue | None = None,
 ) -> Episode:
     """Go on with an episode that a crash, an interrupt or an infrastructure fault cut short.
 
     ``connect`` turns the recorded model spec into a model; it is closed here. ``memory`` is the one that the episode
-    records unless another is given.
+    records unless another is given. Without ``human`` nobody answers what is asked from here on.
 
     Raises:
+        ConfigError: It was begun with another key, or without the human that is offered now.
         EpisodeNotFound: The folder holds no episode, or one that never began.
         JournalBusy: Another process is running it.
         JournalCorrupt: The journal is damaged beyond its torn tail.
@@ -204,6 +212,8 @@ async def resume_episode(
         opened = events[0].data
         if opened.public_key != key.public_hex:
             raise ConfigError("the episode was begun with another signing key", value=opened.public_key[:16])
+        if human is not None and takes_part(human.policy) and not takes_part(opened.intervention_policy):
+            raise ConfigError("the episode was begun without a human", value=human.policy, hint="leave the human out")
         if memory is None and opened.memory not in ("", "none"):
             memory = ProjectMemory(Path(opened.memory), scrubber=scrubber)
         if isinstance(events[-1].data, EpisodeClosed):
@@ -232,7 +242,9 @@ async def resume_episode(
             with _sandbox(workspace, task, tier, tier == "none") as sandbox:
                 recorder = Recorder(journal, listener)
                 recorder.emit(opened)
-                return await drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory)
+                return await drive(
+                    task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory, human
+                )
         finally:
             await model.aclose()
 
@@ -247,6 +259,7 @@ async def drive(
     folder: Path,
     extra_tools: dict[str, Tool] | None,
     memory: ProjectMemory | None,
+    human: HumanQueue | None = None,
 ) -> Episode:
     """Run an episode's loop on a recorder that may hold part of it already, then finish and seal it."""
     level = parse_level(opened.level)
@@ -257,7 +270,7 @@ async def drive(
     events = recorder.journal.events()
     known = remember(recorder, level, memory, ablated, workspace.paths(workspace.base))
     support = await asyncio.to_thread(support_of, task, level, workspace, known, ablated, opened.carried)
-    start = await asyncio.to_thread(_prepare, task, level, workspace, events, support, extra_tools)
+    start = await asyncio.to_thread(_prepare, task, opened, workspace, events, support, extra_tools)
     kernel = Kernel(
         recorder=recorder,
         model=model,
@@ -267,12 +280,15 @@ async def drive(
         ledger=ledger,
         limits=task.limits,
         tree=start,
+        human=Human(human, takes_part=takes_part(opened.intervention_policy), objective=describe(task), known=[known]),
     )
     agent = Agent(task, level, kernel, extra_tools, support)
+    image = _image(opened, agent, sampling, model.identity.context)
+    agent.ear.takeovers = not isinstance(image, StagedImage)
     try:
         if opened.carried:
             await kernel.update_state(opened.carried, by="runtime")
-        stop = await run_loop(agent, _image(opened, agent, sampling, model.identity.context))
+        stop = await run_loop(agent, image)
         recorder.emit(Stopped(stop.reason, stop.detail, kernel.turn), durable=True)
         await finish(task, agent, folder / "live" / "evaluator", opened.enforcement["tier"], stop)
     except Suspended as suspended:
@@ -289,7 +305,7 @@ async def drive(
 
 def _prepare(
     task: Task,
-    level: Level,
+    opened: EpisodeOpened,
     workspace: Workspace,
     events: list[Event],
     support: Support,
@@ -300,7 +316,8 @@ def _prepare(
 
     table = {**registry(), **(extra_tools or {})}
     workspace.restore(workspace.base)
-    names = [*allowed_tools(level), *(extra_tools or {})]
+    level = parse_level(opened.level)
+    names = [*allowed_tools(level, human=takes_part(opened.intervention_policy)), *(extra_tools or {})]
     specs = [table[name].spec for name in names]
     for path, content in artifacts(task, level, specs, support.guides).items():
         workspace.write(path, content)

@@ -15,8 +15,10 @@ from terret.tools import ToolResult, condense
 
 _ROLE = (
     "You are a software engineer. You work in the repository at /workspace and change it until the task is done. "
-    "You act through the actions below, you see the result of each, and nobody else will help you."
+    "You act through the actions below, you see the result of each, and {help}."
 )
+_ALONE = "nobody else will help you"
+_ATTENDED = "a person can be asked with ask_human what only a person can know; find out the rest yourself"
 
 _AGAIN = (
     "You have done exactly this before, with the same result. Repeating it will not help: look at something else, or "
@@ -53,9 +55,13 @@ class FreeImage:
 
     async def ask(self) -> Question:
         """Continue the conversation."""
-        if not self._transcript.messages:
+        fresh = not self._transcript.messages
+        if fresh:
             await self._open()
-        elif self._transcript.tokens > self._limit:
+        for said in self._agent.tell():
+            self._decisions.append(Message("user", said))
+            self._transcript.append(self._decisions[-1])
+        if not fresh and self._transcript.tokens > self._limit:
             self._compact()
         sampling = self._sampling
         if self._agent.repetition.warned or self._agent.format_errors > 1:
@@ -90,8 +96,9 @@ class FreeImage:
 
     async def _open(self) -> None:
         agent = self._agent
+        role = _ROLE.format(help=_ATTENDED if "ask_human" in agent.tools else _ALONE)
         system = "\n\n".join(
-            part for part in (_ROLE, self._dialect.instructions(agent.specs), support(agent.task, agent.level)) if part
+            part for part in (role, self._dialect.instructions(agent.specs), support(agent.task, agent.level)) if part
         )
         entries = await agent.kernel.list(".", 2)
         listing = "\n".join(entry.path + ("/" if entry.kind == "dir" else "") for entry in entries[:200])

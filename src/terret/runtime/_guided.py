@@ -86,10 +86,17 @@ class GuidedImage:
         self._tried: set[str] = set()
         self._failure = ""
         self._note = ""
+        self._said: list[str] = []
+        self._start = agent.kernel.start
+        self._takeovers = 0
 
     async def ask(self) -> Question | None:
         """Word the next question; ``None`` when the turn was used without the model."""
         agent = self._agent
+        self._said += agent.tell()
+        if agent.takeovers != self._takeovers:
+            self._takeovers, self._start = agent.takeovers, agent.kernel.tree
+            self._files = []
         if not self._files:
             await self.prepare()
         ask = await self.next_ask()
@@ -147,7 +154,7 @@ class GuidedImage:
             self._note = f"An earlier answer could not be applied: {failed[0].text}"
             return
         if not await self.verify():
-            await agent.kernel.restore(agent.kernel.start)
+            await agent.kernel.restore(self._start)
 
     async def prepare(self) -> None:
         """Choose and offer the files, before the first question."""
@@ -193,7 +200,7 @@ class GuidedImage:
 
     def _question(self, form: str) -> str:
         target, *others = self._files
-        parts = [describe(self._agent.task)]
+        parts = [describe(self._agent.task), *self._said]
         parts += [f"For reference, `{file.path}`:\n```\n{file.text.rstrip()}\n```" for file in others]
         shape = self._ask.shape
         said, code = specification(target.text) if shape in {"definition", "fresh"} else ("", target.text)

@@ -20,6 +20,8 @@ from terret.journal import Declared, Denied, Faulted, Intent, Outcome, StateUpda
 from terret.models import Message, Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
 from terret.permissions import Policy
 from terret.runtime._budget import Ledger
+from terret.runtime._classes import EFFECT_CLASS, PART, PLACEHOLDER, raise_refusal
+from terret.runtime._human import Human, removal, replacement
 from terret.runtime._recorder import Recorder
 from terret.runtime._stop import Stop, Suspended
 from terret.runtime._transcript import Transcript
@@ -27,30 +29,14 @@ from terret.sandbox import Command, Completed, Entry, FileRefused, Sandbox, Work
 from terret.task import Limits
 from terret.tools import ToolFailure
 
-EFFECT_CLASS = {
-    "fs.read": "read",
-    "fs.list": "read",
-    "fs.search": "read",
-    "workspace.diff": "read",
-    "model.complete": "read",
-    "fs.write": "workspace",
-    "fs.delete": "workspace",
-    "shell.run": "workspace",
-    "shell.check": "read",
-    "workspace.restore": "workspace",
-}
-"""What may be done about an effect whose outcome is unknown: a ``read`` is repeated; a ``workspace`` effect reached
-nothing but the workspace (no network), so the workspace is restored and the effect repeated; an ``external`` one is
-never repeated."""
-
-PLACEHOLDER = "[secret:"
-"""How a scrubbed secret begins."""
-
 Gate = Callable[[str], list[str]]
 """Says why a declaration of completion is refused; nothing when it is accepted."""
 
-Act = Callable[[], Awaitable[tuple[str, dict[str, Any], dict[str, float]]]]
-"""Carries an effect out: status, result, usage."""
+Done = tuple[str, dict[str, Any], dict[str, float]]
+"""What an effect came to: status, result, usage."""
+
+Act = Callable[[], Awaitable[Done]]
+"""Carries an effect out."""
 
 
 class Kernel:
@@ -66,6 +52,7 @@ class Kernel:
         limits: Resource limits of one command.
         tree: The workspace's tree id at the start of the loop.
         gate: Refuses a declaration of completion, or not.
+        human: Whoever may be asked; nobody by default.
     """
 
     def __init__(
@@ -80,6 +67,7 @@ class Kernel:
         limits: Limits,
         tree: str,
         gate: Gate = lambda summary: [],
+        human: Human | None = None,
     ) -> None:
         self.recorder = recorder
         self.model = model
@@ -97,6 +85,7 @@ class Kernel:
         self.handles: set[str] = set()
         """Digests of the texts the agent may read on."""
         self.gate = gate
+        self.human = human or Human()
         self.scratch_commands: frozenset[str] = frozenset()
         self.last_command: Completed | None = None
         """What the latest command of this action gave."""
@@ -106,31 +95,41 @@ class Kernel:
 
     # the path
 
-    async def effect(self, primitive: str, args: dict[str, Any], act: Act) -> Outcome:
-        """Authorise, record the intent, act, record the outcome.
+    async def effect(
+        self,
+        primitive: str,
+        args: dict[str, Any],
+        act: Act,
+        *,
+        shown: Callable[[], str] = str,
+        key: str | None = None,
+    ) -> Outcome:
+        """Authorise (by a person, where the policy asks), record the intent, act, record the outcome.
+
+        ``shown`` words the change for that person. With a ``key`` an effect of unknown outcome may be repeated.
 
         Raises:
             ToolFailure: Authority refused the effect, or its outcome is unknown and it may not be repeated.
             Suspended: The sandbox or the model broke.
         """
-        decision = self.policy.decide(primitive, args)
-        stated = {"effect": decision.effect, "rule": decision.rule, "reason": decision.reason}
+        stated: dict[str, Any] = msgspec.to_builtins(self.policy.decide(primitive, args))
+        if stated["effect"] == "ask":
+            stated = await self.human.approve(self, primitive, args, stated, shown())
         while True:
             identity = f"e{self._effects}"
             self._effects += 1
-            if decision.effect != "allow":
+            if stated["effect"] != "allow":
                 self.recorder.emit(Denied(identity, primitive, args, stated, self.turn), durable=True)
-                raise ToolFailure("denied", f"{decision.reason} (rule {decision.rule})")
+                raise ToolFailure("denied", f"{stated['reason']} (rule {stated['rule']})")
             kind = EFFECT_CLASS.get(primitive, "external")
             begun = self.recorder.replaying
-            self.recorder.emit(Intent(identity, primitive, kind, args, stated, self.turn), durable=kind != "read")
+            self.recorder.emit(Intent(identity, primitive, kind, args, stated, self.turn, key), durable=kind != "read")
             outcome = self.recorder.take(Outcome)
             recorded = outcome is not None
             if outcome is None:
-                unknown = begun and kind == "external"
                 # A reply has cost time and money: it is made durable at once, though repeating the call is harmless.
                 durable = kind != "read" or primitive == "model.complete"
-                if unknown:
+                if begun and kind == "external" and key is None:
                     outcome = self.recorder.emit(Outcome(identity, "unknown", {}, 0.0), durable=True)
                 else:
                     outcome = await self._carry_out(identity, kind, act, durable=durable)
@@ -160,11 +159,11 @@ class Kernel:
             status, result = "error", {"failure": error.reason, "message": str(error)}
         except InfrastructureError as error:
             status, result = "error", {"fault": error.code, "message": str(error)}
-        spent = round((time.perf_counter() - began) * 1000, 3)
-        return self.recorder.emit(Outcome(identity, status, result, spent, usage, tree), durable=durable)
+        ms = round((time.perf_counter() - began) * 1000, 3)
+        return self.recorder.emit(Outcome(identity, status, result, ms, usage, tree), durable=durable)
 
     def _fault(self, primitive: str, result: dict[str, Any], *, suspend: bool) -> None:
-        part = "model" if primitive == "model.complete" else "sandbox"
+        part = PART.get(primitive, "sandbox")
         self.recorder.emit(Faulted(part, result["fault"], result["message"]), durable=True)
         if suspend:
             raise Suspended(part, result["fault"], result["message"])
@@ -175,16 +174,14 @@ class Kernel:
         """The content of a workspace file (primitive ``fs.read``)."""
         content: bytes | None = None
 
-        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+        async def act() -> Done:
             nonlocal content
             content = self.workspace.read(path)
             return "ok", {"sha256": sha256(content).hexdigest(), "size": len(content)}, {}
 
         outcome = await self.effect("fs.read", {"path": path}, act)
-        _raise_refusal(outcome)
-        if content is None:
-            content = self.workspace.show(self.tree, path)
-        return content if content is not None else b""
+        raise_refusal(outcome)
+        return (self._old(path) or b"") if content is None else content
 
     async def write(self, path: str, content: bytes) -> None:
         """Replace or create a workspace file (primitive ``fs.write``)."""
@@ -194,30 +191,32 @@ class Kernel:
             )
         args = {"path": path, "sha256": sha256(content).hexdigest(), "size": len(content)}
 
-        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+        async def act() -> Done:
             self.workspace.write(path, content)
             return "ok", {}, {}
 
-        _raise_refusal(await self.effect("fs.write", args, act))
+        raise_refusal(
+            await self.effect("fs.write", args, act, shown=lambda: replacement(path, self._old(path), content))
+        )
 
     async def delete(self, path: str) -> None:
         """Remove a workspace file (primitive ``fs.delete``)."""
 
-        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+        async def act() -> Done:
             self.workspace.delete(path)
             return "ok", {}, {}
 
-        _raise_refusal(await self.effect("fs.delete", {"path": path}, act))
+        raise_refusal(await self.effect("fs.delete", {"path": path}, act, shown=lambda: removal(path, self._old(path))))
 
     async def list(self, path: str, depth: int) -> list[Entry]:
         """The entries below a folder (primitive ``fs.list``)."""
 
-        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+        async def act() -> Done:
             entries = self.workspace.list(path, depth)
-            return "ok", {"entries": self._text(msgspec.json.encode(entries).decode())}, {}
+            return "ok", {"entries": self.text(msgspec.json.encode(entries).decode())}, {}
 
         outcome = await self.effect("fs.list", {"path": path, "depth": depth}, act)
-        _raise_refusal(outcome)
+        raise_refusal(outcome)
         return msgspec.json.decode(self.load(outcome.result["entries"]), type=list[Entry])
 
     # commands
@@ -255,19 +254,19 @@ class Kernel:
         limits = msgspec.structs.replace(self.limits, wall_s=wall, cpu_s=max(self.limits.cpu_s, wall))
         args: dict[str, Any] = {"command": command, "timeout_s": timeout_s}
         if stdin is not None:
-            args["stdin"] = self._text(stdin.decode("utf-8", "replace"))
+            args["stdin"] = self.text(stdin.decode("utf-8", "replace"))
 
-        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+        async def act() -> Done:
             done = await asyncio.to_thread(
                 self.sandbox.run, Command(run=command, stdin=stdin, limits=limits, scratch=scratch)
             )
             result = msgspec.to_builtins(msgspec.structs.replace(done, output=b""))
-            result["output"] = self._text(done.output.decode("utf-8", "replace"))
+            result["output"] = self.text(done.output.decode("utf-8", "replace"))
             status = {"ok": "ok" if done.exit_code == 0 else "error", "timeout": "timeout"}.get(done.status, "killed")
             return status, result, {"seconds": done.wall_ms / 1000, "cpu_ms": done.cpu_ms, "peak_kb": done.peak_kb}
 
         outcome = await self.effect(primitive, args, act)
-        _raise_refusal(outcome)
+        raise_refusal(outcome)
         fields = dict(outcome.result)
         output = self.load(fields.pop("output")).encode()
         self.last_command = msgspec.structs.replace(msgspec.convert({**fields, "output": ""}, Completed), output=output)
@@ -278,9 +277,9 @@ class Kernel:
     async def diff(self) -> str:
         """The change so far as a patch (primitive ``workspace.diff``)."""
 
-        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+        async def act() -> Done:
             patch = await asyncio.to_thread(self.workspace.diff, self.workspace.base, self.tree)
-            return "ok", {"patch": self._text(patch.decode("utf-8", "replace"))}, {}
+            return "ok", {"patch": self.text(patch.decode("utf-8", "replace"))}, {}
 
         outcome = await self.effect("workspace.diff", {}, act)
         return self.load(outcome.result["patch"])
@@ -288,7 +287,7 @@ class Kernel:
     async def restore(self, tree: str) -> None:
         """Take the workspace back to an earlier tree (primitive ``workspace.restore``)."""
 
-        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+        async def act() -> Done:
             await asyncio.to_thread(self.workspace.restore, tree)
             return "ok", {}, {}
 
@@ -316,14 +315,14 @@ class Kernel:
             "sampling": msgspec.to_builtins(sampling),
         }
 
-        async def act() -> tuple[str, dict[str, Any], dict[str, float]]:
+        async def act() -> Done:
             request = Request(transcript.messages, sampling, tools)
             try:
                 reply = await self.model.complete(request, self.recorder.token)
             except ModelContextExceeded as error:
                 return "error", {"message": error.message}, {}
             result = {
-                "text": self._text(reply.text),
+                "text": self.text(reply.text),
                 "finish": reply.finish,
                 "tool_calls": [msgspec.to_builtins(call) for call in reply.tool_calls],
                 "usage": msgspec.to_builtins(reply.usage),
@@ -331,7 +330,9 @@ class Kernel:
                 "first_token_s": reply.first_token_s,
                 "retries": reply.retries,
             }
-            return "ok", result, _numbers(reply.usage)
+            spent = reply.usage
+            counts = {"input": spent.input, "output": spent.output, "cached": spent.cached, "cost": spent.cost}
+            return "ok", result, counts
 
         try:
             outcome = await self.effect("model.complete", args, act)
@@ -350,6 +351,12 @@ class Kernel:
             usage=usage,
             seconds=outcome.result["seconds"],
         )
+
+    # people
+
+    async def ask(self, question: str) -> str:
+        """Ask a person (primitive ``human.ask``); what they say, or why there is no answer."""
+        return await self.human.question(self, question)
 
     # the agent's own record
 
@@ -372,27 +379,21 @@ class Kernel:
             self.completed = declared
         return declared.reasons
 
-    def _text(self, text: str) -> dict[str, Any]:
+    def text(self, text: str) -> dict[str, Any]:
+        """A text as the journal keeps it, secrets scrubbed."""
         return msgspec.to_builtins(self.recorder.journal.text(text))
+
+    def _old(self, path: str) -> bytes | None:
+        return self.workspace.show(self.tree, path)
 
     def load(self, text: dict[str, Any] | Text) -> str:
         """A recorded text, wherever it lives."""
-        found = text if isinstance(text, Text) else msgspec.convert(text, Text)
-        return load_text(found, self.recorder.journal.blobs)
+        return load_text(msgspec.convert(text, Text), self.recorder.journal.blobs)
 
     def _message(self, message: Message) -> dict[str, Any]:
-        plain: dict[str, Any] = {"role": message.role, "content": self._text(message.content)}
+        plain: dict[str, Any] = {"role": message.role, "content": self.text(message.content)}
         if message.tool_calls:
             plain["tool_calls"] = [msgspec.to_builtins(call) for call in message.tool_calls]
         if message.tool_call_id is not None:
             plain["tool_call_id"] = message.tool_call_id
         return plain
-
-
-def _raise_refusal(outcome: Outcome) -> None:
-    if "failure" in outcome.result:
-        raise ToolFailure(outcome.result["failure"], outcome.result["message"])
-
-
-def _numbers(usage: Usage) -> dict[str, float]:
-    return {"input": usage.input, "output": usage.output, "cached": usage.cached, "cost": usage.cost}

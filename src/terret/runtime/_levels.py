@@ -47,8 +47,12 @@ TOOLS: dict[str, tuple[bool, bool, bool, bool]] = {
     "inspect_diff": (False, True, True, True),
     "read_output": (False, True, True, True),
     "update_task_state": (False, False, True, True),
+    "ask_human": (False, True, True, True),
 }
 """Which tools exist at which level; below its level a tool is absent from prompt, registry and table alike."""
+
+HUMAN_TOOLS = frozenset({"ask_human"})
+"""Tools that exist only in an episode in which a human takes part."""
 
 
 def parse_level(text: str) -> Level:
@@ -73,7 +77,7 @@ def is_visible(artifact: str, level: Level) -> bool:
     return VISIBILITY[artifact][LEVELS.index(level)]
 
 
-def allowed_tools(level: Level) -> list[str]:
-    """The tools an agent has at a level, in the order of the table."""
+def allowed_tools(level: Level, *, human: bool = False) -> list[str]:
+    """The tools an agent has at a level, in the order of the table; ``human``: whether a human takes part."""
     at = LEVELS.index(level)
-    return [name for name, row in TOOLS.items() if row[at]]
+    return [name for name, row in TOOLS.items() if row[at] and (human or name not in HUMAN_TOOLS)]

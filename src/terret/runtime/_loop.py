@@ -8,6 +8,7 @@ from terret.errors import BudgetExhausted
 from terret.models import FormatError
 from terret.runtime._agent import Agent, Image
 from terret.runtime._stop import Stop, StopReason
+from terret.tools import ToolFailure
 
 
 async def run_loop(agent: Agent, image: Image) -> Stop:
@@ -19,6 +20,7 @@ async def run_loop(agent: Agent, image: Image) -> Stop:
     try:
         while agent.kernel.completed is None:
             agent.begin_turn()
+            await agent.hear()
             question = await image.ask()
             if question is None:
                 continue
@@ -34,5 +36,7 @@ async def run_loop(agent: Agent, image: Image) -> Stop:
         return Stop("completed", agent.kernel.completed.summary)
     except Stop as stop:
         return stop
+    except ToolFailure as failure:
+        return Stop("denied", failure.message)
     except BudgetExhausted as error:
         return Stop(cast("StopReason", f"budget_{error.resource}"), error.message)

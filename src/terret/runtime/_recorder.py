@@ -40,7 +40,7 @@ class Recorder:
         self._next = 0
         self.now = self._recorded[0].ts if self._recorded else 0.0
         self.gaps = 0.0
-        """Seconds during which no process drove the episode."""
+        """Seconds during which no process drove the episode, or it waited for a person."""
 
     def peek(self) -> Event | None:
         """The next recorded event, resumptions passed over; ``None`` when the record has ended."""

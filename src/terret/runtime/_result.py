@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from terret.journal import EpisodeClosed, Event, Intent, Labelled, Outcome, Stopped
-from terret.runtime._kernel import EFFECT_CLASS
+from terret.runtime._classes import EFFECT_CLASS
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -74,12 +74,14 @@ def unknown_effects(events: list[Event]) -> list[dict[str, Any]]:
     rules = {
         "read": ("repeat", "it only reads"),
         "workspace": ("restore and repeat", "it reached nothing but the workspace, which is taken back first"),
+        "keyed": ("repeat under its key", "the other side knows it by its key and does not do it twice"),
         "external": ("surface", "it may have happened; the agent is told and it is not repeated"),
     }
     unknown: list[dict[str, Any]] = []
     for event in events:
         if isinstance(event.data, Intent) and event.data.effect not in done:
-            rule, note = rules[EFFECT_CLASS.get(event.data.primitive, "external")]
+            kind = EFFECT_CLASS.get(event.data.primitive, "external")
+            rule, note = rules["keyed" if kind == "external" and event.data.key else kind]
             unknown.append({"effect": event.data.effect, "primitive": event.data.primitive, "rule": rule, "note": note})
     return unknown
 

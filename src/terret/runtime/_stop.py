@@ -15,9 +15,12 @@ StopReason = Literal[
     "stuck",
     "no_candidate",
     "context_exceeded",
+    "interrupted",
+    "denied",
 ]
 """``completed``: the work was declared done. ``format_errors``: too many malformed replies in a row. ``stuck``: the
-same action and result kept coming back. ``no_candidate``: the image has no further question to ask."""
+same action and result kept coming back. ``no_candidate``: the image has no further question to ask. ``interrupted``: a
+person ended it. ``denied``: authority refused what the image itself needs, such as running the tests."""
 
 STOP_REASONS: dict[str, str] = {
     "completed": "the agent declared the task complete",
@@ -30,6 +33,8 @@ STOP_REASONS: dict[str, str] = {
     "stuck": "the agent kept repeating itself",
     "no_candidate": "no proposed change passed the visible tests",
     "context_exceeded": "the prompt no longer fits the model's context window",
+    "interrupted": "a person stopped the episode",
+    "denied": "authority refused what the agent style itself needs",
 }
 """Every reason in plain words."""
 

@@ -8,7 +8,18 @@ import msgspec
 
 from terret.context import Repo, guides, influenced, rank
 from terret.errors import InputError
-from terret.journal import ActionParsed, Attributed, Event, Labelled, MemoryReferenced, Observed, PatchTaken, load_text
+from terret.journal import (
+    ActionParsed,
+    Attributed,
+    Event,
+    Intervened,
+    Labelled,
+    MemoryReferenced,
+    Observed,
+    PatchTaken,
+    StateUpdated,
+    load_text,
+)
 from terret.memory import ProjectMemory, new_note
 from terret.runtime._harness import FILES, FOLDER, TEXTS
 from terret.runtime._levels import Level, is_visible
@@ -132,6 +143,8 @@ def influences(recorder: Recorder, support: Support, task: Task, patch_files: Se
         elif isinstance(data, Observed):
             text = load_text(data.text, recorder.journal.blobs)
             items.append({"artifact": "results", "text": text, "turn": data.turn + 1})
+        elif isinstance(data, Intervened):
+            items.append({"artifact": "results", "text": data.text, "turn": data.turn})
     found = influenced(items, actions, patch_files)
     return {name: used for name, used in found.items() if name not in ("task", "results")}
 
@@ -159,4 +172,7 @@ def learn(memory: ProjectMemory, task: str, events: Sequence[Event]) -> None:
     patch = next((event.data for event in reversed(events) if isinstance(event.data, PatchTaken)), None)
     if patch is not None and label.endswith("_success"):
         changed = "\n".join(str(file["path"]) for file in patch.files[:RECENT_FILES])
-        memory.add(new_note("note", f"{task}: solved ({label})", evidence=changed, episode=episode))
+        said = [e.data.changes.get("hypothesis") for e in events if isinstance(e.data, StateUpdated)]
+        found = next((str(text) for text in reversed(said) if text), "")
+        text = f"{task}: solved ({label})" + (f": {found}" if found else "")
+        memory.add(new_note("note", text, evidence=changed, episode=episode))

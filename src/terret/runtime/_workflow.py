@@ -38,6 +38,7 @@ class Workflow:
         self._task = task
         self._kernel = kernel
         self._evidence: dict[str, tuple[bool, int]] = {}
+        self._helped = False
 
     def refusal(self, action: Action) -> str | None:
         """Why an action is not allowed now."""
@@ -53,6 +54,17 @@ class Workflow:
                 self.machine.advance("attributed")
         elif action.tool == "run" and done is not None:
             self._ran(str(action.args.get("command", "")).strip(), done)
+
+    def taken_over(self) -> None:
+        """A person changed the workspace: they have attributed the failure and fixed it, for the checks to judge.
+
+        The reproduction stays to be done; from ``report`` on only the evidence is stale.
+        """
+        self._helped = True
+        if self.machine.phase == "attribute":
+            self.machine.advance("attributed")
+        if self.machine.refusal("edited") is None:
+            self.machine.advance("edited")
 
     def gate(self, summary: str) -> list[str]:
         """Why a declaration of completion is refused; nothing when the evidence is complete and fresh."""
@@ -116,6 +128,8 @@ class Workflow:
             passed = self.record(check, done, "reproduction" if reproducing else "check")
             if reproducing:
                 self.machine.advance("reproduced")
+                if self._helped:
+                    self.taken_over()
         if not passed:
             self.attributor.commands([done])
             if check is not None and self.machine.phase in ("verify", "report"):

@@ -39,6 +39,18 @@ async def update_task_state(
 
 
 @tool
+async def ask_human(primitives: Primitives, question: str) -> str:
+    """Ask the person in charge what only they can know; the answer may take long, or not come at all.
+
+    Args:
+        question: One question, with what you found out so far.
+    """
+    if not question.strip():
+        raise ToolFailure("bad_arguments", "the question is empty")
+    return await primitives.ask(question.strip())
+
+
+@tool
 async def declare_complete(primitives: Primitives, summary: str) -> ToolResult:
     """End the task; only when it is done and checked.
 

@@ -16,6 +16,7 @@ _TOOLS: tuple[Tool, ...] = (
     _commands.inspect_diff,
     _commands.read_output,
     _progress.update_task_state,
+    _progress.ask_human,
     _progress.declare_complete,
 )
 

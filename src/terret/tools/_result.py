@@ -113,6 +113,10 @@ class Primitives(Protocol):
         """Merge changes into the task state."""
         ...
 
+    async def ask(self, question: str) -> str:
+        """Ask a person; what they say, or why there is no answer."""
+        ...
+
     async def declare(self, summary: str) -> Sequence[str]:
         """Declare the task complete; the reasons of a refusal, none when accepted."""
         ...

@@ -76,7 +76,7 @@ class Facts(msgspec.Struct, frozen=True):
     """Everything the adjudicator looks at.
 
     ``episode_checks`` is what was observed inside the episode: ``{"name", "type", "passed", "covers", "fresh"}`` in
-    order; ``fresh`` when no edit came after it. ``interventions`` counts substantive ones. ``counts`` may hold
+    order; ``fresh`` when no edit came after it. ``interventions`` counts substantive and avoidable ones. ``counts`` may hold
     ``format_errors``, ``rejected`` (unchanged or duplicate proposals), ``failed_tools`` and ``actions``.
     """
 

@@ -1,0 +1,40 @@
+"""What may be done about an effect after a crash, and how the journal hides secrets: facts the effect path shares."""
+
+from __future__ import annotations
+
+from terret.journal import Outcome
+from terret.tools import ToolFailure
+
+EFFECT_CLASS = {
+    "fs.read": "read",
+    "fs.list": "read",
+    "fs.search": "read",
+    "workspace.diff": "read",
+    "model.complete": "read",
+    "human.hear": "read",
+    "fs.write": "workspace",
+    "fs.delete": "workspace",
+    "shell.run": "workspace",
+    "shell.check": "read",
+    "workspace.restore": "workspace",
+    "workspace.apply": "workspace",
+}
+"""What may be done about an effect whose outcome is unknown: a ``read`` is repeated; a ``workspace`` effect reached
+nothing but the workspace (no network), so the workspace is restored and the effect repeated; an ``external`` one is
+never repeated, unless its intent has a key by which the other side knows it again."""
+
+PART = {"model.complete": "model", "human.ask": "harness"}
+"""The part of the infrastructure behind a primitive; the sandbox when it is not here."""
+
+PLACEHOLDER = "[secret:"
+"""How a scrubbed secret begins."""
+
+
+def raise_refusal(outcome: Outcome) -> None:
+    """Pass on that an effect was impossible.
+
+    Raises:
+        ToolFailure: It was.
+    """
+    if "failure" in outcome.result:
+        raise ToolFailure(outcome.result["failure"], outcome.result["message"])

@@ -1,0 +1,134 @@
+"""What a person gives without being asked: hints, a patch of their own, the order to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+from typing import Any
+
+from terret.errors import PackageError
+from terret.intervention import HumanInput, classify
+from terret.journal import Intent, Intervened, canonical
+from terret.runtime._classes import PLACEHOLDER
+from terret.runtime._kernel import Done, Kernel
+from terret.runtime._stop import Stop
+from terret.tools import ToolFailure
+
+HEARD = frozenset({"human.hear", "workspace.apply"})
+"""The primitives by which unasked input comes in."""
+
+
+class Ear:
+    """Takes unasked input in between turns; on resume the recorded input, then what lies waiting.
+
+    Args:
+        kernel: The effect path.
+        takeovers: Whether the agent style can go on from files it did not change itself.
+    """
+
+    def __init__(self, kernel: Kernel, *, takeovers: bool = True) -> None:
+        self.takeovers = takeovers
+        self._kernel = kernel
+        self._recorded: dict[str, str] = {}
+
+    async def hear(self) -> list[str]:
+        """Everything new, as the agent is to be told.
+
+        Raises:
+            Stop: A person ended the episode.
+        """
+        kernel = self._kernel
+        human, recorder = kernel.human, kernel.recorder
+        told = [f"A person remarked: {text}" for text in human.remarks]
+        human.remarks.clear()
+        if not human.takes_part:
+            return told
+        while (event := recorder.peek()) is not None:
+            if not isinstance(event.data, Intent) or event.data.primitive not in HEARD:
+                return told
+            given = self._given(event.data.args)
+            refusal = await self._take(given, event.data.args["sha256"], told)
+            self._recorded[event.data.args["sha256"]] = refusal
+        for given in await human.queue.poll():
+            mark = sha256(canonical([given.name, given.form, given.text, given.patch])).hexdigest()
+            if mark in self._recorded:
+                # The process died between recording the input and settling it.
+                await human.queue.settle(given, self._recorded[mark])
+                continue
+            try:
+                refusal = await self._take(given, mark, told)
+            except Stop:
+                await human.queue.settle(given)
+                raise
+            await human.queue.settle(given, refusal)
+        self._recorded.clear()
+        return told
+
+    async def _take(self, given: HumanInput, mark: str, told: list[str]) -> str:
+        """Record one input and do what it asks for; returns why it was refused, or nothing."""
+        kernel = self._kernel
+        takeover = given.form == "takeover"
+        args: dict[str, Any] = {"name": given.name, "form": given.form, "by": given.by, "sha256": mark}
+        args |= {"text": kernel.text(given.text), "patch": kernel.text(given.patch)}
+
+        async def act() -> Done:
+            return await asyncio.to_thread(self._apply, kernel.load(args["patch"])) if takeover else ("ok", {}, {})
+
+        try:
+            outcome = await kernel.effect("workspace.apply" if takeover else "human.hear", args, act)
+        except ToolFailure as failure:
+            return failure.message
+        if "failure" in outcome.result:
+            return outcome.result["message"]
+        said = kernel.load(args["text"])
+        files = ", ".join(outcome.result.get("files", ()))
+        judged = classify(given.form, said, kernel.human.context)
+        kernel.recorder.emit(
+            Intervened(
+                turn=kernel.turn,
+                form=given.form,
+                text="\n".join(part for part in (said, f"changed: {files}" if files else "") if part),
+                substantive=judged.substantive,
+                avoidable=judged.avoidable,
+                burden=judged.burden,
+                harness_gap=judged.harness_gap,
+            ),
+            durable=True,
+        )
+        if given.form == "interrupt":
+            raise Stop("interrupted", said)
+        if takeover:
+            told.append(f"A person changed {files} in the workspace; read it again before you go on.")
+        if said:
+            told.append(f"A person says: {said}")
+        return ""
+
+    def _apply(self, patch: str) -> Done:
+        """Apply a person's patch; what the task denies to the agent it denies to people too."""
+        workspace, kernel = self._kernel.workspace, self._kernel
+        if not self.takeovers:
+            return _refused("unsupported", "this agent style keeps its own account of the files; give a hint instead")
+        if PLACEHOLDER in patch:
+            return _refused("placeholder", "the patch holds a secret, which the journal must not keep")
+        try:
+            workspace.apply(patch.encode())
+        except PackageError as error:
+            return _refused("no_fit", error.message)
+        tree = workspace.snapshot()
+        files: list[str] = []
+        for change in workspace.changes(kernel.tree, tree, exclude=()):
+            primitive = "fs.delete" if change.status == "D" else "fs.write"
+            decision = kernel.policy.decide(primitive, {"path": change.path})
+            if decision.effect == "deny":
+                workspace.restore(kernel.tree)
+                return _refused("denied", f"{change.path}: {decision.reason} (rule {decision.rule})")
+            files.append(change.path)
+        return ("ok", {"files": files}, {}) if files else _refused("unchanged", "the patch changes nothing")
+
+    def _given(self, args: dict[str, Any]) -> HumanInput:
+        load = self._kernel.load
+        return HumanInput(args["name"], args["form"], load(args["text"]), load(args["patch"]), args["by"])
+
+
+def _refused(failure: str, message: str) -> Done:
+    return "error", {"failure": failure, "message": message}, {}
