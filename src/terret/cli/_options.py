@@ -44,6 +44,18 @@ def machine_options(body: F) -> F:
     return _apply(body, options)
 
 
+def memory_option(body: F) -> F:
+    """Whether the episodes of a run learn from one another."""
+    option = click.option(
+        "--memory",
+        type=click.Choice(["fresh", "shared"]),
+        default="fresh",
+        show_default=True,
+        help="Project memory: none from other episodes, or shared by those of one model, level and repository.",
+    )
+    return _apply(body, [option])
+
+
 def isolation(tier: str | None, no_sandbox: bool) -> tuple[str | None, bool]:
     """The tier to ask for, and whether having none is allowed.
 

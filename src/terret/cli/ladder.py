@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from terret.cli._options import isolation, machine_options, sampling, split, with_budget
+from terret.cli._options import isolation, machine_options, memory_option, sampling, split, with_budget
 from terret.cli._output import Output, output_options
 from terret.cli._table import COMMANDS
 from terret.cli._words import duration, plural
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--dialect", metavar="NAME", help="Action format: tools, json, bash, edit or file.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature [default: 0].")
 @click.option("--max-tokens", type=click.IntRange(1), help="Longest reply in tokens [default: 1024].")
+@memory_option
 @machine_options
 @output_options
 def command(
@@ -52,6 +53,7 @@ def command(
     seed: int,
     budgets: tuple[str, ...],
     ablate: str | None,
+    memory: Any,
     **options: Any,
 ) -> int:
     """Run every task of SUITE with every model at every level, and say what each level adds.
@@ -68,8 +70,10 @@ def command(
     specs, steps, ablated = _names("--model", models), _levels(levels), _ablations(ablate or "")
     wanted = _names("--only", only or "")
     tasks = [_budgeted(task, budgets) for task in load_suite(suite, data, wanted, limit)]
-    settings = LadderSettings(seed, ablated, _episode_options(options))
+    settings = LadderSettings(seed, ablated, _episode_options(options), memory)
     common = {"suite": suite, "seed": seed, "ablate": sorted(ablated), "budget": sorted(budgets), **_plain(options)}
+    if memory != "fresh":
+        common["memory"] = memory
     claim(folder, common, tasks)
     cells = plan(specs, steps, [task.id for task in tasks], repeats, seed=seed)
     out.note(f"{plural(len(cells), 'cell')} of {plural(len(tasks), 'task')}; everything goes to {shown(folder)}")
@@ -83,6 +87,7 @@ def command(
         "repeats": repeats,
         "seeds": [seed + number for number in range(repeats)],
         "jobs": jobs,
+        "memory": memory,
     }
     ladder = _write(folder, suite, results, run, seed)
     _present(out, folder, ladder)
@@ -256,7 +261,7 @@ def _command_line(
         ("seed", common["seed"]),
         *(("budget", setting) for setting in common["budget"]),
         ("ablate", ",".join(common["ablate"]) or None),
-        *((name, common[name]) for name in ("image", "dialect", "temperature", "max_tokens", "tier")),
+        *((name, common.get(name)) for name in ("memory", "image", "dialect", "temperature", "max_tokens", "tier")),
     ]
     words = ["terret", "ladder", suite]
     for name, value in parts:

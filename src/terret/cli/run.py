@@ -9,6 +9,7 @@ import click
 
 from terret.cli._options import agent_options, isolation, machine_options, sampling, split, with_budget
 from terret.cli._output import Output, output_options
+from terret.cli._people import human_options, queue_of
 from terret.cli._table import COMMANDS
 
 
@@ -16,7 +17,9 @@ from terret.cli._table import COMMANDS
 @click.argument("task", type=click.Path(path_type=Path))
 @click.option("--model", required=True, envvar="TERRET_MODEL", metavar="SPEC", help="The model, see below.")
 @agent_options
+@click.option("--no-memory", is_flag=True, help="Leave out what earlier episodes on the repository left.")
 @machine_options
+@human_options
 @click.option("--out", "folder", type=click.Path(path_type=Path), default=Path("episodes"), show_default=True)
 @output_options
 def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -> int:
@@ -26,6 +29,12 @@ def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -
     TERRET_API_KEY), openai/NAME (OPENAI_BASE_URL, OPENAI_API_KEY), scripted:FILE (replies from a file) and
     replay:EPISODE (the replies of an earlier episode).
 
+    From level H2 on an episode reads what earlier ones on the same repository left (known failures, notes) and adds
+    to it, unless --no-memory is given; its record says which.
+
+    With --human a person answers what the agent asks (ask_human) and approves what the task's ask_write and ask_run
+    name; a FOLDER also takes hints, patches and the order to stop. Without one, what needs an approval is denied.
+
     Ctrl-C leaves an episode that `terret resume` goes on with. Exit code 0: the change works;
     1: it does not; 3: the machine or the model's endpoint failed.
     """
@@ -34,7 +43,8 @@ def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -
     loaded = with_budget(load_task(task), options.pop("budgets"))
     from terret.cli._conduct import present
 
-    return present(out, launch(out, loaded, task.parent, model, folder, **options))
+    use_memory = not options.pop("no_memory")
+    return present(out, launch(out, loaded, task.parent, model, folder, use_memory=use_memory, **options))
 
 
 def launch(
@@ -54,16 +64,23 @@ def launch(
     tier: str | None = None,
     no_sandbox: bool = False,
     ablations: tuple[str, ...] = (),
+    use_memory: bool = False,
+    human: str | None = None,
+    human_timeout: float | None = None,
 ) -> Any:
     """Run a loaded task in a new folder below ``folder``; returns the :class:`terret.runtime.Episode`."""
     from terret.cli._conduct import conduct, with_model
     from terret.journal import SigningKey, default_key_path
+    from terret.memory import memory_for, repository_identity
     from terret.models import connect
     from terret.runtime import environment_scrubber, episode_id, run_episode
 
     chosen: Any
     chosen, allow_none = isolation(tier, no_sandbox)
+    queue = queue_of(human, human_timeout, confined=not allow_none)
     key = SigningKey.load_or_create(default_key_path())
+    scrubber = environment_scrubber()
+    memory = memory_for(repository_identity(task.repository, base_folder), scrubber=scrubber) if use_memory else None
     client = connect(model)
     package = folder / episode_id(task.name)
     return conduct(
@@ -86,8 +103,10 @@ def launch(
                 dialect_name=dialect,
                 sampling=sampling(temperature, max_tokens, seed),
                 listener=listener,
-                scrubber=environment_scrubber(),
+                scrubber=scrubber,
                 ablate=frozenset(split(ablations)),
+                memory=memory,
+                human=queue,
             ),
         ),
     )

@@ -13,6 +13,7 @@ import msgspec
 from terret.errors import ConfigError, TerretError
 from terret.gym._ladder_cells import EPISODES, Cell, CellResult, keep, read_cells
 from terret.gym._ladder_models import ModelPool
+from terret.gym._memory import MemoryMode, shared_memory
 from terret.gym._metrics import read_metrics
 from terret.gym._suite import SuiteTask
 
@@ -26,12 +27,15 @@ class LadderSettings(msgspec.Struct, frozen=True):
     """What all cells have in common.
 
     ``episode`` holds further arguments of :func:`terret.runtime.run_episode`, such as ``key``, ``tier`` and
-    ``sampling``; the seed of repeat k is ``seed + k - 1`` at every level, so that levels are paired.
+    ``sampling``; the seed of repeat k is ``seed + k - 1`` at every level, so that levels are paired. ``memory`` is
+    ``fresh`` (no episode learns from another, so that cells are independent) or ``shared`` (those of one model, level
+    and repository do).
     """
 
     seed: int = 0
     ablate: frozenset[str] = frozenset()
     episode: dict[str, Any] = {}
+    memory: MemoryMode = "fresh"
 
 
 RunCell = Callable[[Cell], Awaitable[CellResult]]
@@ -128,6 +132,8 @@ class CellRunner:
             options["sampling"] = msgspec.structs.replace(sampling, seed=seed)
         if settings.ablate:
             options["ablate"] = settings.ablate
+        if settings.memory == "shared":
+            options["memory"] = shared_memory(self._out, task, cell.model, cell.level)
         async with self._pool.model(cell.model, task) as model:
             return await run_episode(task.task, model=model, folder=folder, level=cell.level, seed=seed, **options)
 
