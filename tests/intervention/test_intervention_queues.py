@@ -253,3 +253,68 @@ def test_two_questions_are_asked_one_after_the_other():
     answers = asyncio.run(both())
     assert [answer.text for answer in answers] == ["first", "second"]
     assert len(shown) == 2
+
+
+# scopes and what is given unasked
+
+SCOPED = HumanRequest("h2", "approval", "May I?", subject={"command": "x"}, scopes=("once", "episode"))
+
+
+@pytest.mark.parametrize(
+    ("content", "approved", "scope"),
+    [
+        ({"approved": True}, True, "once"),
+        ({"approved": True, "scope": "episode"}, True, "episode"),
+        ({"approved": False, "scope": "episode"}, False, "once"),
+        ({"approved": True, "scope": "world"}, False, "once"),
+    ],
+)
+def test_an_answer_file_names_a_scope_that_is_offered(tmp_path, content, approved, scope):
+    queue, _ = file_queue(tmp_path, timeout_s=2)
+    answer_to(tmp_path, SCOPED, content)
+    answer = ask(queue, SCOPED)
+    assert (answer.approved, answer.scope) == (approved, scope)
+
+
+@pytest.mark.parametrize(
+    ("line", "approved", "scope"), [("y", True, "once"), ("e", True, "episode"), ("n", False, "once")]
+)
+def test_a_typed_answer_names_its_scope(line, approved, scope):
+    written = []
+    answer = ask(TerminalQueue(lambda: line, written.append), SCOPED)
+    assert (answer.approved, answer.scope) == (approved, scope)
+    assert "e = for the rest of the episode" in written[0]
+    assert not ask(TerminalQueue(lambda: "e", written.append), APPROVAL).approved, "a scope that is not offered"
+
+
+def test_what_the_terminal_cannot_show_is_announced():
+    written = []
+    long = HumanRequest("h3", "approval", "x" * 5000)
+    ask(TerminalQueue(lambda: "n", written.append), long)
+    assert "[1000 more characters are not shown]" in written[0]
+
+
+def test_hints_patches_and_stops_are_found_and_put_away(tmp_path):
+    queue, _ = file_queue(tmp_path)
+    assert asyncio.run(queue.poll()) == []
+    (tmp_path / "1.hint").write_text("look there\n")
+    (tmp_path / "2.patch").write_text("I did it.\n\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n")
+    (tmp_path / "3.stop").write_text("")
+    (tmp_path / "4.hint").write_text("  \n")
+    (tmp_path / "5.patch").write_text("no patch yet\n")
+    (tmp_path / "6.hint").write_bytes(b"\xff\xfe")
+    (tmp_path / "7.hint").write_text("x" * 9000)
+    (tmp_path / "8.hint").symlink_to("1.hint")
+    found = asyncio.run(queue.poll())
+    assert [(item.name, item.form, item.text) for item in found] == [
+        ("1.hint", "hint", "look there"),
+        ("2.patch", "takeover", "I did it."),
+        ("3.stop", "interrupt", ""),
+    ]
+    assert found[1].patch.startswith("--- a/x\n")
+    asyncio.run(queue.settle(found[0]))
+    asyncio.run(queue.settle(found[1], "does not apply"))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"1.hint.taken", "2.patch.refused", "2.patch.reason", "6.hint.refused", "7.hint.refused"} <= names
+    assert (tmp_path / "2.patch.reason").read_text() == "does not apply\n"
+    assert [item.name for item in asyncio.run(queue.poll())] == ["3.stop"]

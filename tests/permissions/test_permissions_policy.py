@@ -315,3 +315,35 @@ def test_wrapping_hides_nothing(templates: list[str]) -> None:
         command = template.format(command)
         simple = simple and template.split(" ")[0] in ("env", "sudo", "timeout")
     assert decide("shell.run", TASK, command=command)[0] == "deny"
+
+
+ASKING = Permissions(
+    write=("src/**",), deny_write=("src/x",), ask_write=("src/api",), deny_run=("rm",), ask_run=("git push",)
+)
+
+
+@pytest.mark.parametrize(
+    ("primitive", "args", "expected"),
+    [
+        ("fs.write", {"path": "src/a.py"}, ("allow", "write:src/**")),
+        ("fs.write", {"path": "src/api/b.py"}, ("ask", "ask_write:src/api")),
+        ("fs.write", {"path": "src/x"}, ("deny", "deny_write:src/x")),
+        ("fs.delete", {"path": "src/api/b.py"}, ("ask", "ask_write:src/api")),
+        ("shell.run", {"command": "git -C x push"}, ("ask", "ask_run:git push")),
+        ("shell.run", {"command": "git push; rm x"}, ("deny", "deny_run:rm")),
+        ("shell.check", {"command": "$X push"}, ("deny", "deny_run:opaque")),
+        ("shell.run", {"command": "ls"}, ("allow", "default:run")),
+        ("human.hear", {}, ("allow", "default:primitive")),
+        ("workspace.apply", {}, ("allow", "default:primitive")),
+    ],
+)
+def test_ask_is_weaker_than_deny_and_stronger_than_allow(
+    primitive: str, args: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    assert decide(primitive, ASKING, **args) == expected
+
+
+def test_removing_a_folder_asks_for_what_lies_below() -> None:
+    asking = Permissions(ask_write=("src/api/**",))
+    assert decide("fs.delete", asking, path="src") == ("ask", "ask_write:src/api/**")
+    assert decide("shell.run", Permissions(ask_run=("git",)), command="$X y") == ("ask", "ask_run:opaque")

@@ -60,7 +60,7 @@ def _following(story: Story) -> Generator[Listener]:
         reply = " ".join("".join(tail).split())[-TAIL:]
         return text if not reply else text.append("\n  " + printable(reply), style="dim")
 
-    with Live(get_renderable=status, console=console, transient=True, refresh_per_second=8):
+    with Live(get_renderable=status, console=console, transient=True, refresh_per_second=8) as live:
 
         def listen(item: object) -> None:
             nonlocal latest
@@ -68,6 +68,11 @@ def _following(story: Story) -> Generator[Listener]:
                 entry = story.feed(item)
                 latest = time.monotonic()
                 tail.clear()
+                # A question on the terminal must not be overdrawn.
+                if story.asking and live.is_started:
+                    live.stop()
+                elif not story.asking and not live.is_started:
+                    live.start()
                 if entry is not None:
                     console.print(_coloured(entry), soft_wrap=False, no_wrap=True, overflow="ellipsis")
             else:

@@ -51,6 +51,8 @@ def document(story: Story, folder: Path) -> dict[str, Any]:
         "used": story.used,
         "budget": opened.budget if opened else {},
         "faults": msgspec.to_builtins(story.faults),
+        "intervention_policy": opened.intervention_policy if opened else None,
+        "interventions": msgspec.to_builtins(story.interventions),
         "timeline": [entry._asdict() for entry in story.timeline],
     }
 
@@ -60,7 +62,13 @@ def report(story: Story, folder: Path, *, timeline: bool = True) -> list[str]:
     lines = [*_headline(story), "", *_checks(story)]
     if timeline and story.timeline:
         lines += ["timeline", *(entry.line() for entry in story.timeline), ""]
-    rows = [*_change(story), ("used", _used(story)), ("package", str(folder)), ("next", next_command(story, folder))]
+    rows = [
+        *_change(story),
+        *_help(story),
+        ("used", _used(story)),
+        ("package", str(folder)),
+        ("next", next_command(story, folder)),
+    ]
     return lines + table(rows)
 
 
@@ -104,6 +112,17 @@ def _change(story: Story) -> list[tuple[str, ...]]:
     ]
     more = f", and {plural(len(parts) - 5, 'file')} more" if len(parts) > 5 else ""
     return [("change", ", ".join(parts[:5]) + more)]
+
+
+def _help(story: Story) -> list[tuple[str, ...]]:
+    """How much a person helped, and which harness the avoidable help stood in for."""
+    given = story.interventions
+    if not given:
+        return []
+    gaps = ", ".join(dict.fromkeys(help.harness_gap for help in given if help.avoidable))
+    avoidable = sum(help.avoidable for help in given)
+    what = f"{plural(len(given), 'intervention')}, {avoidable} avoidable" + (f" ({gaps})" if gaps else "")
+    return [("human", what)]
 
 
 def _used(story: Story) -> str:

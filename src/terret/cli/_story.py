@@ -57,6 +57,7 @@ class Story:
         self.patch: PatchTaken | None = None
         self.checks: list[CheckRan] = []
         self.faults: list[Faulted] = []
+        self.interventions: list[Intervened] = []
         self.timeline: list[Entry] = []
         self.step = 0
         self.tool = ""
@@ -65,6 +66,7 @@ class Story:
         self._began = self._gaps = 0.0
         self._pending: ActionParsed | None = None
         self._model_effects: set[str] = set()
+        self._people: dict[str, tuple[str, float]] = {}
         for event in events:
             self.feed(event)
 
@@ -86,6 +88,12 @@ class Story:
         entry = Entry(self.used["wall"], turn, *told)
         self.timeline.append(entry)
         return entry
+
+    @property
+    def asking(self) -> bool:
+        """Whether the terminal waits for a person."""
+        at_terminal = self.opened is not None and self.opened.intervention_policy.startswith("terminal:")
+        return at_terminal and any(primitive == "human.ask" for primitive, _ in self._people.values())
 
     @property
     def last_check(self) -> CheckRan | None:
@@ -125,16 +133,32 @@ class Story:
         unknown = f", {plural(len(data.unknown), 'effect')} of unknown outcome" if data.unknown else ""
         return "resumed", f"after {duration(data.gap_s)} without a process{unknown}", None
 
-    def _intent(self, data: Intent) -> None:
+    def _intent(self, data: Intent) -> Told | None:
         if data.primitive == "model.complete":
             self._model_effects.add(data.effect)
             self.tool = "model"
+        elif data.primitive in ("human.ask", "workspace.apply"):
+            again = data.effect in self._people
+            self._people[data.effect] = data.primitive, self.used["wall"]
+            if data.primitive == "human.ask" and not again:
+                self.tool = "a person"
+                return "asking", f"{data.args['form']}: {shorten(_text(data.args['text']), 64)}", None
+        return None
 
-    def _outcome(self, data: Outcome) -> None:
+    def _outcome(self, data: Outcome) -> Told | None:
+        primitive, since = self._people.pop(data.effect, ("", 0.0))
+        if primitive == "human.ask":
+            # Waiting for a person is no time of the agent's.
+            self._gaps += self.used["wall"] - since
+            self.used["wall"] = since
+            return None if data.status == "ok" else ("no answer", str(data.result.get("reason", "")), False)
+        if primitive and data.status != "ok":
+            return "patch refused", shorten(str(data.result.get("message", "")), 64), False
         if data.effect in self._model_effects:
             self.used["model_calls"] += 1
             self.used["tokens"] += data.usage.get("input", 0) + data.usage.get("output", 0)
             self.used["cost"] += data.usage.get("cost", 0.0)
+        return None
 
     def _action(self, data: ActionParsed) -> None:
         self._pending = data
@@ -166,7 +190,9 @@ class Story:
         return "not yet done", shorten("; ".join(data.reasons), 72), False
 
     def _intervened(self, data: Intervened) -> Told:
-        return "human", f"{data.form}: {shorten(data.text, 64)}", None
+        self.interventions.append(data)
+        gap = f" (avoidable: {data.harness_gap})" if data.avoidable else ""
+        return "human", f"{data.form}: {shorten(data.text, 64)}{gap}", None
 
     def _faulted(self, data: Faulted) -> Told:
         self.faults.append(data)
@@ -206,6 +232,11 @@ class Story:
         Labelled: _labelled,
         EpisodeClosed: _closed,
     }
+
+
+def _text(text: dict[str, Any]) -> str:
+    """What of a recorded text stands in the event itself."""
+    return str(text.get("inline") or text.get("head") or "")
 
 
 def verdict(passed: bool | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from terret.cli._output import Output, output_options
+from terret.cli._people import human_options, queue_again
 from terret.cli._table import COMMANDS
 
 
@@ -12,23 +13,36 @@ from terret.cli._table import COMMANDS
 @click.argument("episode")
 @click.option("--model", metavar="SPEC", help="Where to find the same model now; the recorded place by default.")
 @click.option("--durability", type=click.Choice(["normal", "full"]), default="normal", show_default=True)
+@human_options
 @output_options
-def command(out: Output, episode: str, model: str | None, durability: str) -> int:
+def command(
+    out: Output,
+    episode: str,
+    model: str | None,
+    durability: str,
+    human: str | None,
+    human_timeout: float | None,
+) -> int:
     """Go on with EPISODE (a folder, or an id below episodes/) after a crash, Ctrl-C or a fault.
 
     Effects that completed are not run again. An effect that began and has no recorded outcome is repeated when
     it could only read or change the workspace (which is taken back first), and told to the agent otherwise.
-    A finished episode is only reported.
+    A finished episode is only reported. What a person answered is not asked again; --human is needed again when it
+    was a folder.
     """
     from terret.cli._conduct import conduct, present
-    from terret.cli._episode import find_episode
-    from terret.journal import SigningKey, default_key_path
+    from terret.cli._episode import find_episode, read_events
+    from terret.journal import EpisodeOpened, SigningKey, default_key_path
     from terret.models import connect
     from terret.runtime import environment_scrubber, finished_episode, resume_episode
 
     found = find_episode(episode)
     if not found.live:
         return present(out, finished_episode(found.folder))
+    opened = next((e.data for e in read_events(found)[0] if isinstance(e.data, EpisodeOpened)), None)
+    policy = opened.intervention_policy if opened else ""
+    confined = opened is None or opened.enforcement.get("tier") != "none"
+    queue = queue_again(human, human_timeout, policy, confined=confined)
     key = SigningKey.load_or_create(default_key_path())
     ended = conduct(
         out,
@@ -40,6 +54,7 @@ def command(out: Output, episode: str, model: str | None, durability: str) -> in
             durability="full" if durability == "full" else "normal",
             listener=listener,
             scrubber=environment_scrubber(),
+            human=queue,
         ),
     )
     return present(out, ended)

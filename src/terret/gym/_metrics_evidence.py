@@ -47,7 +47,7 @@ TABLE_5_NOTE = (
 )
 
 _TESTS = frozenset({"registered", "targeted", "regression"})
-_FILE_TOOLS = frozenset({"fs.read", "fs.write", "fs.delete", "fs.list"})
+_FILE_TOOLS = frozenset({"fs.read", "fs.write", "fs.delete", "fs.list", "human.ask", "human.hear", "workspace.apply"})
 
 
 class Files(Protocol):

@@ -38,6 +38,7 @@ class _Reading:
         self.last: tuple[str, str] | None = None
         self.repeated = 0
         self._intents: dict[tuple[int, str], Intent] = {}
+        self._asked: dict[tuple[int, str], float] = {}
 
     def take(self, event: Event) -> None:
         self.now = event.ts
@@ -52,8 +53,13 @@ class _Reading:
                 self.gaps += data.gap_s
             case Intent():
                 self._intents[event.pid, data.effect] = data
+                self._asked.setdefault((event.pid, data.effect), event.ts - self.gaps)
             case Outcome():
-                self._outcome(self._intents.get((event.pid, data.effect)), data)
+                intent = self._intents.get((event.pid, data.effect))
+                if intent is not None and intent.primitive == "human.ask":
+                    # Waiting for a person is no time of the agent's.
+                    self.gaps += event.ts - self.gaps - self._asked[event.pid, data.effect]
+                self._outcome(intent, data)
             case CheckRan(phase="episode"):
                 self.check, self.passed, self.edits_at_check = data.name or data.command, data.passed, self.edits
             case StateUpdated():
