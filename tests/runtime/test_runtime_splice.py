@@ -82,3 +82,26 @@ def test_a_small_file_is_split_into_what_it_says_and_what_it_does() -> None:
     assert specification("x = 1\n") == ("", "x = 1")
     many = "".join(f'def f{n}():\n    """Doc {n}."""\n    return {n}\n' for n in range(3))
     assert specification(many) == ("", many.strip("\n"))
+
+
+def test_the_outline_leaves_the_body_of_the_only_function_open() -> None:
+    from terret.runtime import outline
+
+    text = 'import math\n\ndef area(r):\n    """The area."""\n    return math.pi * r\n\nX = 1\n'
+    assert outline(text) == 'import math\n\ndef area(r):\n    """The area."""\n    ...\n\nX = 1'
+
+
+def test_of_several_functions_the_outline_opens_the_one_that_was_named() -> None:
+    from terret.runtime import outline
+
+    text = "def area(r):\n    return r\n\ndef areas(rs):\n    return [area(r) for r in rs]\n"
+    assert outline(text) is None
+    assert outline(text, "area and areas are wrong") is None
+    assert outline(text, "areas is wrong") == "def area(r):\n    return r\n\ndef areas(rs):\n    ..."
+
+
+@pytest.mark.parametrize("text", ["x = (", "class A:\n    pass\n", "def f(): return 1\n", "x = 1\n"])
+def test_other_files_have_no_outline(text: str) -> None:
+    from terret.runtime import outline
+
+    assert outline(text) is None

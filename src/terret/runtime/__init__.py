@@ -24,7 +24,7 @@ from terret.runtime._machine import TRANSITIONS, Machine
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._replay import Divergence, ReplayReport, opened_of, replay_package
 from terret.runtime._result import Episode, finished_episode, unknown_effects
-from terret.runtime._splice import NotSpliceable, meaning, specification, splice
+from terret.runtime._splice import NotSpliceable, meaning, outline, specification, splice
 from terret.runtime._stop import STOP_REASONS, Stop, StopReason, Suspended
 from terret.runtime._stuck import Repetition
 from terret.runtime._transcript import Transcript
@@ -69,6 +69,7 @@ __all__ = [
     "is_visible",
     "meaning",
     "opened_of",
+    "outline",
     "parse_level",
     "replay_package",
     "resume",

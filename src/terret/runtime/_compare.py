@@ -20,7 +20,7 @@ _IDENTITY = frozenset({"public_key", "forked_from", "task", "repository", "kind"
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One episode's event at the first difference and the turn it belongs to; ``kind`` is ``end`` where its record is over."""
+    """One episode's event at the first difference, and its turn; ``kind`` is ``end`` where its record is over."""
 
     seq: int | None
     turn: int | None

@@ -52,8 +52,8 @@ _SHAPES: dict[Shape, str] = {
         "parameters. No other text."
     ),
     "fresh": (
-        "Write this function from scratch, as simply as you can. Reply with the complete function in one fenced code "
-        "block. Keep its name and parameters. No other text."
+        "Write the function with the open body from scratch, as simply as you can. Reply with the complete function in "
+        "one fenced code block. Keep its name and parameters. No other text."
     ),
     "file": "Reply with the complete corrected file in one fenced code block. No other text.",
     "edit": "Change as little as possible: reply with one search/replace block for `{path}`.",
@@ -187,7 +187,7 @@ class GuidedImage:
                 continue
             if not self._files[0].path.endswith(".py"):
                 ask = ask._replace(shape=_NOT_PYTHON[ask.shape])
-            elif ask.shape == "fresh" and outline(self._files[0].text) is None:
+            elif ask.shape == "fresh" and outline(self._files[0].text, describe(self._agent.task)) is None:
                 ask = ask._replace(shape="definition", temperature=0.6)
             if ask.shape == "file" and len(self._files[0].text) > WHOLE_FILE_CHARS:
                 ask = ask._replace(shape="edit")
@@ -207,7 +207,9 @@ class GuidedImage:
         if said:
             parts.append(f"Specification:\n{said}")
         if shape == "fresh":
-            parts.append(f"`{target.path}` holds this, to be written:\n```\n{outline(code) or code}\n```")
+            parts.append(
+                f"`{target.path}` holds this, to be written:\n```\n{outline(code, describe(self._agent.task)) or code}\n```"
+            )
         else:
             parts.append(f"`{target.path}` has a bug in this code:\n```\n{code.rstrip()}\n```")
         if self._ask.hint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from hashlib import sha256
 
@@ -76,12 +77,17 @@ def specification(text: str) -> tuple[str, str]:
     return "\n\n".join(said).strip(), "\n".join(lines).strip("\n")
 
 
-def outline(text: str) -> str | None:
-    """A Python file with the body of its only definition, a function, left open; ``None`` for every other file."""
+def outline(text: str, said: str = "") -> str | None:
+    """A Python file with the body of one function left open: its only one, or the only one that ``said`` names.
+
+    ``None`` for every other file.
+    """
     try:
         definitions = [node for node in ast.parse(text).body if isinstance(node, Definition)]
     except (SyntaxError, ValueError):
         return None
+    if len(definitions) > 1:
+        definitions = [node for node in definitions if re.search(rf"\b{re.escape(node.name)}\b", said)]
     if len(definitions) != 1 or isinstance(definitions[0], ast.ClassDef):
         return None
     function = definitions[0]
