@@ -207,9 +207,8 @@ class GuidedImage:
         if said:
             parts.append(f"Specification:\n{said}")
         if shape == "fresh":
-            parts.append(
-                f"`{target.path}` holds this, to be written:\n```\n{outline(code, describe(self._agent.task)) or code}\n```"
-            )
+            opened = outline(code, describe(self._agent.task)) or code
+            parts.append(f"`{target.path}` holds this, to be written:\n```\n{opened}\n```")
         else:
             parts.append(f"`{target.path}` has a bug in this code:\n```\n{code.rstrip()}\n```")
         if self._ask.hint:
