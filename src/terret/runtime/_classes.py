@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from terret.journal import Outcome
 from terret.tools import ToolFailure
+
+Done = tuple[str, dict[str, Any], dict[str, float]]
+"""What an effect came to: status, result, usage."""
+
+Act = Callable[[], Awaitable[Done]]
+"""Carries an effect out."""
 
 EFFECT_CLASS = {
     "fs.read": "read",
@@ -38,3 +47,15 @@ def raise_refusal(outcome: Outcome) -> None:
     """
     if "failure" in outcome.result:
         raise ToolFailure(outcome.result["failure"], outcome.result["message"])
+
+
+def raise_unknown(outcome: Outcome) -> None:
+    """Pass on that nobody knows whether an effect happened.
+
+    Raises:
+        ToolFailure: Nobody knows.
+    """
+    if outcome.status == "unknown":
+        raise ToolFailure(
+            "unknown_outcome", "the process died during this effect; whether it happened is not known: check first"
+        )

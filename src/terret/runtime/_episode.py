@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,10 @@ from terret.journal import (
     Stopped,
     write_package,
 )
+from terret.mandates import MandateGate
 from terret.memory import ProjectMemory
 from terret.models import Model, Sampling, dialect
-from terret.permissions import Policy
+from terret.permissions import Approvals, Layer
 from terret.runtime._agent import Agent, Image
 from terret.runtime._budget import Ledger
 from terret.runtime._finish import finish
@@ -43,6 +44,7 @@ from terret.runtime._kernel import Kernel
 from terret.runtime._levels import allowed_tools, is_visible, parse_level, visible_artifacts
 from terret.runtime._loop import run_loop
 from terret.runtime._prompts import describe
+from terret.runtime._policies import policy_of, recorded
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._result import Episode, finished_episode, summary, unknown_effects, versions
 from terret.runtime._staged import StagedImage
@@ -100,6 +102,9 @@ async def run_episode(
     memory: ProjectMemory | None = None,
     state: Mapping[str, Any] | None = None,
     human: HumanQueue | None = None,
+    mandates: MandateGate | None = None,
+    layers: Sequence[Layer] = (),
+    approvals: Approvals | None = None,
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
@@ -107,7 +112,9 @@ async def run_episode(
     suits the model. ``ablate`` switches off single responsibilities, see :data:`ABLATIONS`. ``memory``
     is what earlier episodes on the repository left; from H2 on it is read and added to. ``state`` is the task state
     to begin with, shown from H2 on. ``human`` carries questions and approvals to a person; nobody takes part by
-    default. A cancelled run leaves a resumable episode.
+    default. With ``mandates`` every external effect, and what that gate names, has to spend one. A cancelled run leaves
+    a resumable episode. ``layers`` are policy files over the task's permissions, ``approvals`` what people approved
+    before; both are recorded, and their later changes do not reach the episode.
 
     Raises:
         ConfigError: Unknown level, image, dialect or ablation, or ``folder`` holds an episode already.
@@ -159,7 +166,9 @@ async def run_episode(
         verification_procedure=VERIFICATION,
         outcome_rule=OUTCOME_RULE,
         interpreter_persistence="none: every command starts a new shell",
-        enforcement=sandbox.declare(),
+        enforcement=sandbox.declare()
+        | recorded(layers, approvals, journal.blobs)
+        | ({"mandates": mandates.declare()} if mandates else {}),
         versions=versions(),
         budget={name: float(value) for name, value in msgspec.structs.asdict(task.budget).items()},
         seed=seed,
@@ -171,7 +180,9 @@ async def run_episode(
     with journal, sandbox:
         recorder = Recorder(journal, listener)
         recorder.emit(opened, durable=True)
-        return await drive(task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory, human)
+        return await drive(
+            task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory, human, mandates
+        )
 
 
 async def resume_episode(
@@ -186,6 +197,7 @@ async def resume_episode(
     extra_tools: dict[str, Tool] | None = None,
     memory: ProjectMemory | None = None,
     human: HumanQueue | None = None,
+    mandates: MandateGate | None = None,
 ) -> Episode:
     """Go on with an episode that a crash, an interrupt or an infrastructure fault cut short.
 
@@ -193,7 +205,7 @@ async def resume_episode(
     records unless another is given. Without ``human`` nobody answers what is asked from here on.
 
     Raises:
-        ConfigError: It was begun with another key, or without the human that is offered now.
+        ConfigError: It was begun with another key or mandate gate, or without the human that is offered now.
         EpisodeNotFound: The folder holds no episode, or one that never began.
         JournalBusy: Another process is running it.
         JournalCorrupt: The journal is damaged beyond its torn tail.
@@ -218,6 +230,7 @@ async def resume_episode(
             memory = ProjectMemory(Path(opened.memory), scrubber=scrubber)
         if isinstance(events[-1].data, EpisodeClosed):
             return _seal(folder, journal, memory)
+        _same_gate(opened, mandates)
         resumed = EpisodeResumed(
             after_seq=events[-1].seq,
             gap_s=max(0.0, clock() - events[-1].ts),
@@ -243,10 +256,15 @@ async def resume_episode(
                 recorder = Recorder(journal, listener)
                 recorder.emit(opened)
                 return await drive(
-                    task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory, human
+                    task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory, human, mandates
                 )
         finally:
             await model.aclose()
+
+
+def _same_gate(opened: EpisodeOpened, mandates: MandateGate | None) -> None:
+    if opened.enforcement.get("mandates") != (mandates.declare() if mandates else None):
+        raise ConfigError("the episode was begun with another mandate gate", hint="resume it with the same one")
 
 
 async def drive(
@@ -260,11 +278,12 @@ async def drive(
     extra_tools: dict[str, Tool] | None,
     memory: ProjectMemory | None,
     human: HumanQueue | None = None,
+    mandates: MandateGate | None = None,
 ) -> Episode:
     """Run an episode's loop on a recorder that may hold part of it already, then finish and seal it."""
     level = parse_level(opened.level)
     sampling = msgspec.convert(opened.sampling, Sampling)
-    policy = Policy.for_task(task.permissions, level)
+    policy = policy_of(task, level, opened, recorder.journal.blobs)
     ledger = Ledger(task.budget)
     ablated = frozenset(opened.ablated)
     events = recorder.journal.events()
@@ -281,6 +300,7 @@ async def drive(
         limits=task.limits,
         tree=start,
         human=Human(human, takes_part=takes_part(opened.intervention_policy), objective=describe(task), known=[known]),
+        mandates=mandates,
     )
     agent = Agent(task, level, kernel, extra_tools, support)
     image = _image(opened, agent, sampling, model.identity.context)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -17,11 +17,13 @@ import msgspec
 
 from terret.errors import InfrastructureError, ModelContextExceeded
 from terret.journal import Declared, Denied, Faulted, Intent, Outcome, StateUpdated, Text, load_text
+from terret.mandates import MandateGate
 from terret.models import Message, Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
 from terret.permissions import Policy
 from terret.runtime._budget import Ledger
-from terret.runtime._classes import EFFECT_CLASS, PART, PLACEHOLDER, raise_refusal
+from terret.runtime._classes import EFFECT_CLASS, PART, PLACEHOLDER, Act, Done, raise_refusal, raise_unknown
 from terret.runtime._human import Human, removal, replacement
+from terret.runtime._mandated import Mandated
 from terret.runtime._recorder import Recorder
 from terret.runtime._stop import Stop, Suspended
 from terret.runtime._transcript import Transcript
@@ -31,12 +33,6 @@ from terret.tools import ToolFailure
 
 Gate = Callable[[str], list[str]]
 """Says why a declaration of completion is refused; nothing when it is accepted."""
-
-Done = tuple[str, dict[str, Any], dict[str, float]]
-"""What an effect came to: status, result, usage."""
-
-Act = Callable[[], Awaitable[Done]]
-"""Carries an effect out."""
 
 
 class Kernel:
@@ -53,6 +49,7 @@ class Kernel:
         tree: The workspace's tree id at the start of the loop.
         gate: Refuses a declaration of completion, or not.
         human: Whoever may be asked; nobody by default.
+        mandates: Which effects need a mandate, and whether there is one; without it none does.
     """
 
     def __init__(
@@ -68,6 +65,7 @@ class Kernel:
         tree: str,
         gate: Gate = lambda summary: [],
         human: Human | None = None,
+        mandates: MandateGate | None = None,
     ) -> None:
         self.recorder = recorder
         self.model = model
@@ -86,6 +84,7 @@ class Kernel:
         """Digests of the texts the agent may read on."""
         self.gate = gate
         self.human = human or Human()
+        self.mandates = Mandated(recorder, mandates)
         self.scratch_commands: frozenset[str] = frozenset()
         self.last_command: Completed | None = None
         """What the latest command of this action gave."""
@@ -104,7 +103,7 @@ class Kernel:
         shown: Callable[[], str] = str,
         key: str | None = None,
     ) -> Outcome:
-        """Authorise (by a person, where the policy asks), record the intent, act, record the outcome.
+        """Authorise (by a person, where the policy asks; by a mandate), record the intent, act, record the outcome.
 
         ``shown`` words the change for that person. With a ``key`` an effect of unknown outcome may be repeated.
 
@@ -118,21 +117,25 @@ class Kernel:
         while True:
             identity = f"e{self._effects}"
             self._effects += 1
-            if stated["effect"] != "allow":
-                self.recorder.emit(Denied(identity, primitive, args, stated, self.turn), durable=True)
-                raise ToolFailure("denied", f"{stated['reason']} (rule {stated['rule']})")
             kind = EFFECT_CLASS.get(primitive, "external")
+            by, kept = await self.mandates.consume(identity, primitive, kind, args, stated)
+            if by["effect"] != "allow":
+                self.recorder.emit(Denied(identity, primitive, args, by, self.turn), durable=True)
+                raise ToolFailure("denied", f"{by['reason']} (rule {by['rule']})")
             begun = self.recorder.replaying
-            self.recorder.emit(Intent(identity, primitive, kind, args, stated, self.turn, key), durable=kind != "read")
+            self.recorder.emit(Intent(identity, primitive, kind, args, by, self.turn, key), durable=kind != "read")
             outcome = self.recorder.take(Outcome)
             recorded = outcome is not None
             if outcome is None:
                 # A reply has cost time and money: it is made durable at once, though repeating the call is harmless.
                 durable = kind != "read" or primitive == "model.complete"
                 if begun and kind == "external" and key is None:
-                    outcome = self.recorder.emit(Outcome(identity, "unknown", {}, 0.0), durable=True)
+                    kept = Outcome(identity, "unknown", {}, 0.0)
+                if kept is not None:
+                    outcome = self.recorder.emit(kept, durable=True)
                 else:
                     outcome = await self._carry_out(identity, kind, act, durable=durable)
+                    await self.mandates.settle(by, outcome)
             if "fault" not in outcome.result:
                 break
             # A recorded fault suspended the episode; that it runs again means that it is to be tried again.
@@ -141,10 +144,7 @@ class Kernel:
         if outcome.tree is not None and outcome.tree != self.tree:
             self.tree = outcome.tree
             self.edits += 1
-        if outcome.status == "unknown":
-            raise ToolFailure(
-                "unknown_outcome", "the process died during this effect; whether it happened is not known: check first"
-            )
+        raise_unknown(outcome)
         return outcome
 
     async def _carry_out(self, identity: str, kind: str, act: Act, *, durable: bool) -> Outcome:
