@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from terret.runtime._agent import Agent, Image, Question
 from terret.runtime._api import environment_scrubber, episode_id, resume, run, verify
+from terret.runtime._audit import AuditRow, ChainLink, audit, chain_of
 from terret.runtime._budget import Ledger
 from terret.runtime._compare import Comparison, Side, compare_packages
 from terret.runtime._episode import ABLATIONS, IMAGES, resume_episode, run_episode
@@ -39,6 +40,8 @@ __all__ = [
     "TRANSITIONS",
     "VISIBILITY",
     "Agent",
+    "AuditRow",
+    "ChainLink",
     "Comparison",
     "Divergence",
     "Episode",
@@ -61,6 +64,8 @@ __all__ = [
     "VerifyReport",
     "VerifyStep",
     "allowed_tools",
+    "audit",
+    "chain_of",
     "compare_packages",
     "environment_scrubber",
     "episode_id",
