@@ -44,6 +44,21 @@ def machine_options(body: F) -> F:
     return _apply(body, options)
 
 
+def sequence_options(body: F) -> F:
+    """How the tasks of a sequence depend on one another."""
+    options = [
+        click.option(
+            "--on-failure",
+            type=click.Choice(["continue", "stop"]),
+            default="continue",
+            show_default=True,
+            help="Go on from the last good state, or end the sequence.",
+        ),
+        click.option("--no-memory", is_flag=True, help="No task learns from the ones before."),
+    ]
+    return _apply(body, options)
+
+
 def memory_option(body: F) -> F:
     """Whether the episodes of a run learn from one another."""
     option = click.option(

@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from terret.cli._options import agent_options, isolation, machine_options, sampling, split, with_budget
+from terret.cli._options import (
+    agent_options,
+    isolation,
+    machine_options,
+    memory_option,
+    sampling,
+    sequence_options,
+    split,
+    with_budget,
+)
 from terret.cli._output import Output, output_options, table
 from terret.cli._table import COMMANDS
 from terret.cli._words import duration, plural
+from terret.errors import ConfigError
 
 if TYPE_CHECKING:
     from terret.gym import Row, SuiteTask
@@ -96,6 +106,8 @@ def validate_suite(
 @command.command("run")
 @_picking
 @click.option("--model", required=True, envvar="TERRET_MODEL", metavar="SPEC", help="As in terret run.")
+@memory_option
+@sequence_options
 @agent_options
 @machine_options
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Tasks at a time.")
@@ -106,6 +118,9 @@ def run_suite(
 ) -> int:
     """Run the tasks of suite NAME and print one row a task and the totals with 95% Wilson intervals.
 
+    Episodes do not learn from one another unless --memory shared is given. The tasks of starter-long follow one another
+    in one repository, see `terret sequence --help`; --on-failure and --no-memory are for such suites alone.
+
     Every row is kept as it comes in --out: run the same command again after an interrupt and it goes on. Exit code 0
     when every task was graded, 3 when an infrastructure fault left some ungraded.
     """
@@ -113,11 +128,18 @@ def run_suite(
 
     from terret.cli._conduct import shown
     from terret.cli._errors import Interrupted
-    from terret.gym import load_suite, run_suite, summarise
+    from terret.cli._sequence import present_sequence
+    from terret.gym import load_suite, run_suite, suites, summarise
     from terret.gym import table as suite_table
 
     tasks = load_suite(name, data, _names(only), limit)
+    on_failure, no_memory = options.pop("on_failure"), options.pop("no_memory")
     folder: Path = options.pop("folder") or Path("episodes") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if suites()[name].is_sequence:
+        if jobs != 1:
+            raise ConfigError("the tasks of a sequence follow one another", value=jobs, hint="leave out --jobs")
+        options.pop("memory")
+        return present_sequence(out, tasks, folder, on_failure=on_failure, memory=not no_memory, **options)
     out.note(f"{plural(len(tasks), 'task')}; rows and packages in {folder}")
     done = 0
 
@@ -163,6 +185,7 @@ class _Runner:
         tier: str | None,
         no_sandbox: bool,
         ablations: tuple[str, ...],
+        memory: str,
     ) -> None:
         from terret.journal import SigningKey, default_key_path
         from terret.models import connect
@@ -172,6 +195,7 @@ class _Runner:
         self._shared: Model | None = None if model == "scripted" else connect(model)
         self._folder = folder
         self._budgets = budgets
+        self._memory = (model, level.upper()) if memory == "shared" else None
         self._options: dict[str, Any] = {
             "key": SigningKey.load_or_create(default_key_path()),
             "level": level.upper(),
@@ -187,14 +211,16 @@ class _Runner:
         }
 
     async def __call__(self, task: SuiteTask) -> Row:
-        from terret.gym import scripted_model
+        from terret.gym import scripted_model, shared_memory
         from terret.runtime import episode_id, run_episode
 
         package = self._folder / episode_id(task.id.replace("/", "-"))
         run: Callable[..., Awaitable[Episode]] = run_episode
         model = self._shared or scripted_model(task)
         began = time.monotonic()
-        episode = await run(with_budget(task.task, self._budgets), model=model, folder=package, **self._options)
+        memory = shared_memory(self._folder, task, *self._memory) if self._memory else None
+        budgeted = with_budget(task.task, self._budgets)
+        episode = await run(budgeted, model=model, folder=package, memory=memory, **self._options)
         return _row(task, episode, time.monotonic() - began)
 
     async def aclose(self) -> None:

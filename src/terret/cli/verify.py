@@ -38,7 +38,7 @@ def command(
     export: str | None,
     to: Path | None,
 ) -> int:
-    """Prove or refuse PACKAGE, on any machine, offline and without a model.
+    """Prove or refuse PACKAGE (or the folder of a sequence), on any machine, offline and without a model.
 
     Walks the hash chain, the anchors and the signature; derives every trace, record and report again and
     compares bytes; applies the patch to a fresh workspace and runs the checks again. Each kind of damage has its
@@ -55,6 +55,10 @@ def command(
 
     chosen: Any
     chosen, allow_none = isolation(tier, no_sandbox)
+    if (package / "sequence.jsonl").is_file():
+        if export:
+            raise ConfigError("--export is for one package", value=str(package), hint="name an episode of the sequence")
+        return _sequence(out, package, key, step, rerun=not no_rerun, tier=chosen, allow_none=allow_none)
     verified = verify_package(
         package, rerun=not no_rerun, expected_key=_hex(key), tier=chosen, allow_none=allow_none, listener=step
     )
@@ -66,6 +70,20 @@ def command(
         _print(envelope)
     tell(_conclusion(verified, key))
     out.document({"package": str(package), **_plain(verified), **({"envelope": envelope} if envelope else {})})
+    return 0
+
+
+def _sequence(out: Output, folder: Path, key: str | None, step: Any, **options: Any) -> int:
+    """Prove every package of a sequence, and that each starts where the accepted ones before it end."""
+    import msgspec
+
+    from terret.gym import verify_sequence
+
+    report = verify_sequence(folder, expected_key=_hex(key), listener=step, **options)
+    accepted = sum(task.accepted for task in report.tasks)
+    text = f"verified: a sequence of {len(report.tasks)} tasks, {accepted} accepted, signed by {report.key}"
+    out.line(text if key else f"{text} (give --key to insist on a signer)")
+    out.document({"sequence": str(folder), **msgspec.to_builtins(report)})
     return 0
 
 

@@ -1,9 +1,10 @@
-"""Plots as inline SVG: bars with intervals, and strips with one mark an episode; every mark is a link."""
+"""Plots as inline SVG: bars with intervals, strips with one mark an episode, curves; every mark is a link."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
+from itertools import pairwise
 from math import floor, log10
 
 import msgspec
@@ -44,6 +45,17 @@ class Strip(msgspec.Struct, frozen=True):
     link: str
 
 
+class Point(msgspec.Struct, frozen=True):
+    """One task of a sequence: its own value and the total with it."""
+
+    name: str
+    value: float
+    total: float
+    passed: bool
+    title: str
+    link: str
+
+
 def bars(identity: str, title: str, hue: str, rows: Sequence[Bar]) -> str:
     """Shares from 0 to 100 % with their intervals, one row a level; ``hue`` is a class of the style sheet."""
     height = len(rows) * _ROW + 24
@@ -74,6 +86,39 @@ def strips(identity: str, title: str, rows: Sequence[Strip]) -> str:
     for index, row in enumerate(rows):
         parts += _strip(row, index * _ROW + 17, lambda value: _LEFT + (right - _LEFT) * value / top)
     return _figure(identity, title, height, parts)
+
+
+def curve(identity: str, title: str, points: Sequence[Point]) -> str:
+    """One bar a task for its own value and a line for the running total, along an axis from 0."""
+    top = _nice(max((max(point.value, point.total) for point in points), default=0.0))
+    base, right = 150, WIDTH - 12
+    step = (right - _LEFT) / max(1, len(points))
+
+    def height(value: float) -> float:
+        return base - 140 * value / top
+
+    parts: list[str] = []
+    for share in (0, 0.5, 1):
+        y = height(top * share)
+        parts.append(f'<line class="tick" x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="axis" x="0" y="{y + 4:.1f}">{_short(top * share)}</text>')
+    middles = [_LEFT + step * (index + 0.5) for index in range(len(points))]
+    for x, point in zip(middles, points, strict=True):
+        y, wide = height(point.value), min(24.0, step * 0.6)
+        parts.append(f'<a href="{escape(point.link)}"><title>{escape(point.title)}</title>')
+        parts.append(
+            f'<rect class="pass" x="{x - wide / 2:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{base - y:.1f}"/>'
+        )
+        parts.append(
+            f'<text class="axis" x="{x:.1f}" y="{base + 15}" text-anchor="middle">{escape(point.name)}</text></a>'
+        )
+    heights = [height(point.total) for point in points]
+    for (x, y), (to_x, to_y) in pairwise(zip(middles, heights, strict=True)):
+        parts.append(f'<line class="mean" x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}"/>')
+    for x, y, point in zip(middles, heights, points, strict=True):
+        kind = "passed" if point.passed else "missed"
+        parts.append(f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="3.4"/>')
+    return _figure(identity, title, base + 24, parts)
 
 
 def _bar(row: Bar, hue: str, y: float, title: str) -> Iterator[str]:

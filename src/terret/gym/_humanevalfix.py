@@ -76,6 +76,7 @@ class HumanEvalFix:
     name = "humanevalfix"
     title = "folder with python.jsonl"
     needs_data = True
+    is_sequence = False
 
     def tasks(self, data: Path | None) -> list[SuiteTask]:
         """One task for each row, in the order of the file.

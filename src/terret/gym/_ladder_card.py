@@ -23,6 +23,7 @@ SPLITS = {
     "quixbugs": "cases with an even index in the order of the file are visible, all cases are hidden checks",
     "humanevalfix": "example_test is visible, test is the hidden check",
     "starter": "each task file states its visible and its hidden checks",
+    "starter-long": "each task file states its visible and its hidden checks",
 }
 """What the agent sees of the tests and what only the evaluator runs."""
 

@@ -18,7 +18,7 @@ SCRIPTED = "scripted"
 
 
 def scripted_model(task: SuiteTask) -> Model:
-    """The scripted solution that lies beside the task's repository.
+    """The task's scripted solution: the one it names, or the one that lies beside its repository.
 
     Raises:
         ConfigError: There is none.
@@ -27,6 +27,7 @@ def scripted_model(task: SuiteTask) -> Model:
 
     repository = task.task.repository.path
     script = Path(repository).parent / "scripted.yaml" if repository else None
+    script = Path(task.script) if task.script else script
     if script is None or not script.is_file():
         raise ConfigError("the task has no scripted solution", value=task.id, hint="give a model with --model")
     return connect(f"scripted:{script}")

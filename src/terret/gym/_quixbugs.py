@@ -42,6 +42,7 @@ class QuixBugs:
     name = "quixbugs"
     title = "folder with python_programs/, python_testcases/, json_testcases/ and conftest.py"
     needs_data = True
+    is_sequence = False
 
     def tasks(self, data: Path | None) -> list[SuiteTask]:
         """One task for each program that has a test file, by name.

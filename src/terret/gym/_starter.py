@@ -16,6 +16,7 @@ class Starter:
     name = "starter"
     title = "built in; or a folder with ID/task.yaml, ID/reference.patch"
     needs_data = False
+    is_sequence = False
 
     def tasks(self, data: Path | None) -> list[SuiteTask]:
         """One task for each folder with a ``task.yaml``, by name.

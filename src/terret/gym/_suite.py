@@ -16,13 +16,14 @@ class SuiteTask(msgspec.Struct, frozen=True):
     """One task of a suite.
 
     ``id`` is unique in the suite; ``reference`` a patch known to solve the task, where one is known; ``meta`` facts
-    about the task that no agent sees (JSON values).
+    about the task that no agent sees (JSON values); ``script`` a file with a scripted solution.
     """
 
     id: str
     task: Task
     reference: bytes | None = None
     meta: dict[str, Any] = {}
+    script: str | None = None
 
 
 class Suite(Protocol):
@@ -43,6 +44,11 @@ class Suite(Protocol):
         """Whether ``tasks`` needs a folder."""
         ...
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the tasks follow one another in one repository; each comes with the state its forerunners leave."""
+        ...
+
     def tasks(self, data: Path | None) -> list[SuiteTask]:
         """Every task, in a fixed order.
 
@@ -57,8 +63,9 @@ def suites() -> dict[str, Suite]:
     from terret.gym._humanevalfix import HumanEvalFix
     from terret.gym._quixbugs import QuixBugs
     from terret.gym._starter import Starter
+    from terret.gym._starter_long import StarterLong
 
-    known: tuple[Suite, ...] = (Starter(), QuixBugs(), HumanEvalFix())
+    known: tuple[Suite, ...] = (Starter(), StarterLong(), QuixBugs(), HumanEvalFix())
     return {suite.name: suite for suite in known}
 
 

@@ -1,0 +1,1 @@
+"""What a household spends, by category and month."""

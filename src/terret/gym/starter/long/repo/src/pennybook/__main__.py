@@ -1,0 +1,7 @@
+"""``python -m pennybook``."""
+
+import sys
+
+from pennybook.cli import main
+
+sys.exit(main())
