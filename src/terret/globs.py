@@ -35,6 +35,7 @@ PROTECTED = frozenset(
         ".mcp.json",
         ".pijul",
         ".svn",
+        ".terret",
         ".vscode",
         ".windsurf",
         ".zed",

@@ -20,6 +20,7 @@ COMMANDS = (
     "resume",
     "model",
     "task",
+    "policy",
     "suite",
     "doctor",
     "demo",

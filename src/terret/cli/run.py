@@ -20,6 +20,7 @@ from terret.cli._table import COMMANDS
 @click.option("--no-memory", is_flag=True, help="Leave out what earlier episodes on the repository left.")
 @machine_options
 @human_options
+@click.option("--policy", type=click.Path(path_type=Path), metavar="FILE", help="A policy file for this episode.")
 @click.option("--out", "folder", type=click.Path(path_type=Path), default=Path("episodes"), show_default=True)
 @output_options
 def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -> int:
@@ -34,6 +35,9 @@ def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -
 
     With --human a person answers what the agent asks (ask_human) and approves what the task's ask_write and ask_run
     name; a FOLDER also takes hints, patches and the order to stop. Without one, what needs an approval is denied.
+
+    The user's policy file, the repository's .terret/policy.yaml and --policy FILE bind the agent too; the strictest
+    decision wins (see `terret policy explain`).
 
     Ctrl-C leaves an episode that `terret resume` goes on with. Exit code 0: the change works;
     1: it does not; 3: the machine or the model's endpoint failed.
@@ -67,14 +71,18 @@ def launch(
     use_memory: bool = False,
     human: str | None = None,
     human_timeout: float | None = None,
+    policy: Path | None = None,
 ) -> Any:
     """Run a loaded task in a new folder below ``folder``; returns the :class:`terret.runtime.Episode`."""
     from terret.cli._conduct import conduct, with_model
     from terret.journal import SigningKey, default_key_path
     from terret.memory import memory_for, repository_identity
     from terret.models import connect
+    from terret.permissions import Approvals, approvals_file, default_layers
     from terret.runtime import environment_scrubber, episode_id, run_episode
 
+    project = project_folder(task, base_folder)
+    layers = default_layers(project, policy)
     chosen: Any
     chosen, allow_none = isolation(tier, no_sandbox)
     queue = queue_of(human, human_timeout, confined=not allow_none)
@@ -107,6 +115,14 @@ def launch(
                 ablate=frozenset(split(ablations)),
                 memory=memory,
                 human=queue,
+                layers=layers,
+                approvals=Approvals(approvals_file(), project) if layers else None,
             ),
         ),
     )
+
+
+def project_folder(task: Any, base_folder: Path) -> Path:
+    """The folder whose policy file binds a task: its repository's, or the task file's own when that is elsewhere."""
+    path = task.repository.path
+    return base_folder if path is None else base_folder / Path(path).expanduser()

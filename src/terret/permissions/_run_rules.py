@@ -40,7 +40,7 @@ class RunRules:
     __slots__ = ("_rules", "_suspect")
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
-        self._rules = tuple(_Rule(pattern) for pattern in patterns if pattern.strip())
+        self._rules = tuple(CommandPattern(pattern) for pattern in patterns if pattern.strip())
         names = [rule.name for rule in self._rules]
         known = all(name and not _WILD.search(name) for name in names)
         self._suspect = re.compile("|".join([_INDIRECT, *map(re.escape, names)])) if known else None
@@ -50,7 +50,7 @@ class RunRules:
         if not self._rules or self._is_plainly_other(command):
             return None
         try:
-            for simple in _all_commands(command, 0):
+            for simple in all_commands(command):
                 if refusal := self._judge(simple.words):
                     return refusal
         except Unparsable as error:
@@ -72,10 +72,10 @@ class RunRules:
         return None
 
 
-class _Rule:
+class CommandPattern:
     """One pattern."""
 
-    __slots__ = ("_options", "_words", "name", "pattern")
+    __slots__ = ("_literal", "_options", "_words", "name", "pattern")
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
@@ -87,14 +87,35 @@ class _Rule:
         self.name = names[0] if names else ""
         self._words = [re.compile(translate(part), re.DOTALL) for part in names]
         self._options = [part for part in parts if _is_option(part)]
+        self._literal = None if any(_WILD.search(part) for part in names) else tuple(names)
 
     def matches(self, words: Sequence[Word]) -> bool:
         """Whether the words of a simple command fall under the pattern."""
-        first = self._words[0] if self._words else None
         name = words[0].text
-        if first is None or not (first.match(name.rpartition("/")[2]) or first.match(name)):
+        if not self._words or not self._calls(name):
             return False
         return self._in_order(words) and all(_has_option(words, option) for option in self._options)
+
+    def matches_exactly(self, words: tuple[str, ...]) -> bool:
+        """Whether literal words begin with the pattern's own, none left out, and have its options.
+
+        Unlike :meth:`matches`, which forbids, this is for what is allowed: ``git`` is not ``/tmp/git``, and no option
+        may stand before the subcommand.
+        """
+        if not self._words or len(words) < len(self._words):
+            return False
+        if self._literal is not None:
+            if self._literal != words[: len(self._literal)]:
+                return False
+        elif not all(pattern.match(word) for pattern, word in zip(self._words, words, strict=False)):
+            return False
+        return not self._options or all(_has_option([Word(word) for word in words], option) for option in self._options)
+
+    def _calls(self, name: str) -> bool:
+        """Whether the pattern's program is the one called ``name``, wherever it lies."""
+        if self._literal is not None:
+            return name == self.name or name.rpartition("/")[2] == self.name
+        return bool(self._words[0].match(name.rpartition("/")[2]) or self._words[0].match(name))
 
     def _in_order(self, words: Sequence[Word]) -> bool:
         at = 1
@@ -134,8 +155,12 @@ def _has_option(words: Sequence[Word], option: str) -> bool:
     return bool(bundle) and letters.issuperset(bundle)
 
 
-def _all_commands(text: str, depth: int) -> Iterator[SimpleCommand]:
-    """Every simple command of a text, and what each wrapper among them would run in turn."""
+def all_commands(text: str, depth: int = 0) -> Iterator[SimpleCommand]:
+    """Every simple command of a text, and what each wrapper among them would run in turn.
+
+    Raises:
+        Unparsable: The text cannot be taken apart.
+    """
     if depth > _DEPTH:
         raise Unparsable("wrapped too deeply")
     pending = commands_of(text)
@@ -147,4 +172,4 @@ def _all_commands(text: str, depth: int) -> Iterator[SimpleCommand]:
         inner = unwrap(command)
         pending += [SimpleCommand(list(words)) for words in inner.commands if words]
         for script in inner.scripts:
-            yield from _all_commands(script, depth + 1)
+            yield from all_commands(script, depth + 1)

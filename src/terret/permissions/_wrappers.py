@@ -63,6 +63,12 @@ _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "mksh", "fish", 
 _SHELL_VALUES = frozenset({"-o", "+o", "-O", "+O", "--rcfile", "--init-file"})
 
 
+def runs_others(name: str) -> bool:
+    """Whether a command of this name may run another one."""
+    base = name.rpartition("/")[2]
+    return base in _PREFIXES or base in _SHELLS or base in _SPECIAL
+
+
 def unwrap(command: SimpleCommand) -> Inner:
     """What a command would run in turn; nothing for one that is no wrapper."""
     words = command.words

@@ -43,8 +43,8 @@ from terret.runtime._human import Human, takes_part
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import allowed_tools, is_visible, parse_level, visible_artifacts
 from terret.runtime._loop import run_loop
-from terret.runtime._prompts import describe
 from terret.runtime._policies import policy_of, recorded
+from terret.runtime._prompts import describe
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._result import Episode, finished_episode, summary, unknown_effects, versions
 from terret.runtime._staged import StagedImage

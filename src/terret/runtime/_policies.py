@@ -1,0 +1,35 @@
+"""The policy files of an episode: recorded when it opens, so that they decide the same when it is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from terret.journal import BlobStore, EpisodeOpened
+from terret.permissions import Approvals, Approved, Layer, LayeredPolicy, Policy, parse_policy
+from terret.task import Task
+
+
+def recorded(layers: Sequence[Layer], approvals: Approvals | None, blobs: BlobStore) -> dict[str, Any]:
+    """What the opening of an episode says about its policy files; their texts become blobs."""
+    found: dict[str, Any] = {}
+    if layers:
+        found["policy"] = [
+            {"scope": layer.scope, "file": layer.policy.name, "blob": blobs.put(layer.policy.text.encode())}
+            for layer in layers
+        ]
+    if layers and approvals is not None and approvals.in_force:
+        found["approved"] = msgspec.to_builtins(approvals.in_force)
+    return found
+
+
+def policy_of(task: Task, level: str, opened: EpisodeOpened, blobs: BlobStore) -> Policy:
+    """The policy that an episode was opened with."""
+    files = opened.enforcement.get("policy")
+    if not files:
+        return Policy.for_task(task.permissions, level)
+    layers = [Layer(one["scope"], parse_policy(blobs.get(one["blob"]).decode(), one["file"])) for one in files]
+    approved = msgspec.convert(opened.enforcement.get("approved", []), list[Approved])
+    return LayeredPolicy(task.permissions, level, layers, Approvals.of(approved))
