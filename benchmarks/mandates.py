@@ -231,6 +231,19 @@ def offer(rate: float, seconds: float, batch: int, folder: Path, seed: int = 0) 
     return Load(latencies, refused, sizes, size, spent, cpu)
 
 
+def control(rate: float, seconds: float, seed: int = 0) -> list[float]:
+    """The same timetable with nothing to do: how late the machine itself makes a call, in milliseconds."""
+    draw = random.Random(seed)
+    due = list(itertools.accumulate(draw.expovariate(rate) for _ in range(int(rate * seconds))))
+    late: list[float] = []
+    began = time.perf_counter()
+    for moment in due:
+        while (now := time.perf_counter() - began) < moment:
+            time.sleep(moment - now)
+        late.append((now - moment) * 1000)
+    return late
+
+
 def quantile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
@@ -267,6 +280,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--rate", type=float, default=RATE)
     options.add_argument("--batch", type=int, default=BATCH, help="mandates under one signature")
     chosen = options.parse_args(arguments)
+    if chosen.seconds < 4 * LIFETIME_S:
+        options.error(f"--seconds has to be at least {4 * LIFETIME_S:g} for the registry to settle")
     table = ablation(20)
     if not chosen.json:
         show(table)
@@ -274,12 +289,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in range(chosen.runs):
         with tempfile.TemporaryDirectory() as folder:
             runs.append(offer(chosen.rate, chosen.seconds, chosen.batch, Path(folder), seed=number))
+    idle = quantile(control(chosen.rate, min(5.0, chosen.seconds)), 0.99)
     tails = [quantile(run.latencies, 0.99) for run in runs]
     settled = [run.sizes[int(2 * LIFETIME_S * 10) :] for run in runs]
     growth = median([max(sizes[-10:]) / max(1, max(sizes[:10])) for sizes in settled])
     calls = sum(len(run.latencies) for run in runs)
     figures = [
         *ablation_figures(table),
+        Figure("p99_idle", idle, "ms", note="the same timetable with nothing to do: the machine's own lateness"),
         Figure("p50", median([quantile(run.latencies, 0.5) for run in runs]), "ms"),
         Figure("p999", median([quantile(run.latencies, 0.999) for run in runs]), "ms"),
         Figure("served", calls / sum(run.seconds for run in runs), "/s", 0.98 * chosen.rate, least=True),

@@ -290,6 +290,7 @@ def test_a_mandate_once_written_is_read_and_believed_for_ever() -> None:
 def write_golden() -> None:
     """Only ever to be run when a format's version is new."""
     GOLDEN.mkdir(exist_ok=True)
+    (GOLDEN / "registry.db").unlink(missing_ok=True)
     issuer = Issuer(KEY, lambda: NOW)
     made = [*issuer.issue_many([context(n) for n in range(3)], 3600), issuer.issue(context(3), 3600)]
     (GOLDEN / "mandates.jsonl").write_bytes(b"".join(mandate.encode() + b"\n" for mandate in made))

@@ -1,7 +1,8 @@
 """The registry: which mandates are spent, by whom, and what came of it; one SQLite file for any number of processes.
 
-A mandate is spent by the insertion of a row whose key is its id, in a transaction that took the write lock when it
-began, so of all threads and processes that try, one inserts. The file is in WAL mode: a commit is one append and one
+A mandate is spent by the insertion of a row whose key is its expiry and id, both signed, in a transaction that took the
+write lock when it began, so of all threads and processes that try, one inserts. Rows lie in the order of their expiry:
+what is removed lies at one end. The file is in WAL mode: a commit is one append and one
 sync, against two or three with a rollback journal, and readers never wait. ``synchronous`` is FULL by default, unlike
 in the journal: with NORMAL a loss of power may undo the latest commits, and an undone commit is a mandate that can be
 spent again. The price of the sync is shared: whoever gets the lock commits for everybody who waits (group commit).
@@ -35,14 +36,14 @@ SCHEMA_VERSION = 1
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE spent (
-    id BLOB PRIMARY KEY,
+    expires_ms INTEGER NOT NULL,
+    id BLOB NOT NULL,
     identity TEXT NOT NULL UNIQUE,
     binding BLOB NOT NULL,
-    expires_ms INTEGER NOT NULL,
     spent_ms INTEGER NOT NULL,
-    outcome BLOB
+    outcome BLOB,
+    PRIMARY KEY (expires_ms, id)
 ) WITHOUT ROWID;
-CREATE INDEX by_expiry ON spent (expires_ms);
 CREATE TABLE horizon (expires_ms INTEGER NOT NULL);
 INSERT INTO horizon VALUES (-1);
 PRAGMA application_id = {APPLICATION_ID};
@@ -67,8 +68,8 @@ _AGAIN = "try again: the same effect gets its record if its mandate was spent"
 
 T = TypeVar("T")
 
-_Row = tuple[bytes, str, bytes, int]
-"""A claim as it is stored: mandate, identity, binding, expiry."""
+_Row = tuple[int, bytes, str, bytes]
+"""A claim as it is stored: expiry, mandate, identity, binding."""
 
 State = Literal["fresh", "pending", "stored", "replayed", "reused", "expired"]
 
@@ -221,10 +222,10 @@ class Registry:
         # What is removed here raises the horizon, which the claims that follow are judged by.
         self._remove(now, 2 * len(rows) + 16)
         limit = max(now, self._value("SELECT expires_ms FROM horizon"))
-        return [self._spend_one(row, now, row[3] <= limit) for row in rows]
+        return [self._spend_one(row, now, row[0] <= limit) for row in rows]
 
     def _spend_one(self, row: _Row, now: int, late: bool) -> Spent:
-        mandate, identity, binding, _ = row
+        _, mandate, identity, binding = row
         if not late and self._db.execute(_INSERT, (*row, now)).rowcount == 1:
             return Spent("fresh", mandate.hex())
         earlier = self._earlier(identity, binding.hex())
@@ -240,12 +241,16 @@ class Registry:
         return Spent("pending", mandate) if row[2] is None else Spent("stored", mandate, bytes(row[2]))
 
     def _remove(self, now: int, most: int) -> int:
-        query = "SELECT id, expires_ms FROM spent WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?"
-        rows = self._db.execute(query, (now - self._retain_ms, most)).fetchall()
-        if rows:
-            self._db.executemany("DELETE FROM spent WHERE id = ?", [(name,) for name, _ in rows])
-            self._db.execute("UPDATE horizon SET expires_ms = max(expires_ms, ?)", (rows[-1][1],))
-        return len(rows)
+        """Remove what is out of date, the oldest ``most`` (and what expires with the last of them); negative: all."""
+        due = now - self._retain_ms
+        query = "SELECT expires_ms FROM spent WHERE expires_ms <= ? ORDER BY expires_ms LIMIT 1 OFFSET ?"
+        cut = self._db.execute(query, (due, most)).fetchone() if most >= 0 else None
+        until = due if cut is None else int(cut[0])
+        newest = self._db.execute("SELECT max(expires_ms) FROM spent WHERE expires_ms <= ?", (until,)).fetchone()[0]
+        if newest is None:
+            return 0
+        self._db.execute("UPDATE horizon SET expires_ms = max(expires_ms, ?)", (newest,))
+        return self._db.execute("DELETE FROM spent WHERE expires_ms <= ?", (until,)).rowcount
 
     # group commit
 
@@ -308,7 +313,7 @@ def _row(claim: Claim) -> _Row:
         raise InputError("the mandate's id or binding is not hex", value=claim.id) from None
     if not -_LIMIT <= claim.expires_ms < _LIMIT:
         raise InputError("the mandate's expiry does not fit into 64 bits", value=claim.expires_ms)
-    return mandate, _text(claim.identity), binding, claim.expires_ms
+    return claim.expires_ms, mandate, _text(claim.identity), binding
 
 
 def _text(identity: str) -> str:
