@@ -32,6 +32,7 @@ from terret.journal import (
 from terret.mandates import MandateGate
 from terret.memory import ProjectMemory
 from terret.models import Model, Sampling, dialect
+from terret.norms import Charter
 from terret.permissions import Approvals, Layer
 from terret.runtime._agent import Agent, Image
 from terret.runtime._budget import Ledger
@@ -105,6 +106,7 @@ async def run_episode(
     mandates: MandateGate | None = None,
     layers: Sequence[Layer] = (),
     approvals: Approvals | None = None,
+    norms: Charter | None = None,
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
@@ -114,7 +116,7 @@ async def run_episode(
     to begin with, shown from H2 on. ``human`` carries questions and approvals to a person; nobody takes part by
     default. With ``mandates`` every external effect, and what that gate names, has to spend one. A cancelled run leaves
     a resumable episode. ``layers`` are policy files over the task's permissions, ``approvals`` what people approved
-    before; both are recorded, and their later changes do not reach the episode.
+    before, ``norms`` a charter that can only tighten; all are recorded, and later changes do not reach the episode.
 
     Raises:
         ConfigError: Unknown level, image, dialect or ablation, or ``folder`` holds an episode already.
@@ -167,7 +169,7 @@ async def run_episode(
         outcome_rule=OUTCOME_RULE,
         interpreter_persistence="none: every command starts a new shell",
         enforcement=sandbox.declare()
-        | recorded(layers, approvals, journal.blobs)
+        | recorded(layers, approvals, norms, journal.blobs)
         | ({"mandates": mandates.declare()} if mandates else {}),
         versions=versions(),
         budget={name: float(value) for name, value in msgspec.structs.asdict(task.budget).items()},

@@ -19,7 +19,7 @@ from terret.errors import InfrastructureError, ModelContextExceeded
 from terret.journal import Declared, Denied, Faulted, Intent, Outcome, StateUpdated, Text, load_text
 from terret.mandates import MandateGate
 from terret.models import Message, Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
-from terret.permissions import Policy
+from terret.norms import Decider
 from terret.runtime._budget import Ledger
 from terret.runtime._classes import EFFECT_CLASS, PART, PLACEHOLDER, Act, Done, raise_refusal, raise_unknown
 from terret.runtime._human import Human, removal, replacement
@@ -59,7 +59,7 @@ class Kernel:
         model: Model,
         sandbox: Sandbox,
         workspace: Workspace,
-        policy: Policy,
+        policy: Decider,
         ledger: Ledger,
         limits: Limits,
         tree: str,

@@ -1,4 +1,4 @@
-"""The policy files of an episode: recorded when it opens, so that they decide the same when it is repeated."""
+"""The policy files and the charter of an episode, recorded when it opens: they decide the same when it is repeated."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 import msgspec
 
 from terret.journal import BlobStore, EpisodeOpened
+from terret.norms import Charter, Decider, NormPolicy, Strictest
 from terret.permissions import Approvals, Approved, Layer, LayeredPolicy, Policy, parse_policy
 from terret.task import Task
 
 
-def recorded(layers: Sequence[Layer], approvals: Approvals | None, blobs: BlobStore) -> dict[str, Any]:
-    """What the opening of an episode says about its policy files; their texts become blobs."""
+def recorded(
+    layers: Sequence[Layer], approvals: Approvals | None, norms: Charter | None, blobs: BlobStore
+) -> dict[str, Any]:
+    """What the opening of an episode says about its policy files, whose texts become blobs, and its charter."""
     found: dict[str, Any] = {}
     if layers:
         found["policy"] = [
@@ -22,11 +25,19 @@ def recorded(layers: Sequence[Layer], approvals: Approvals | None, blobs: BlobSt
         ]
     if layers and approvals is not None and approvals.in_force:
         found["approved"] = msgspec.to_builtins(approvals.in_force)
+    if norms is not None:
+        found["norms"] = msgspec.to_builtins(norms)
     return found
 
 
-def policy_of(task: Task, level: str, opened: EpisodeOpened, blobs: BlobStore) -> Policy:
-    """The policy that an episode was opened with."""
+def policy_of(task: Task, level: str, opened: EpisodeOpened, blobs: BlobStore) -> Decider:
+    """The policy that an episode was opened with; where it has a charter, the stricter of both answers counts."""
+    permitted = _permitted(task, level, opened, blobs)
+    charter = opened.enforcement.get("norms")
+    return Strictest(permitted, NormPolicy(msgspec.convert(charter, Charter))) if charter else permitted
+
+
+def _permitted(task: Task, level: str, opened: EpisodeOpened, blobs: BlobStore) -> Policy:
     files = opened.enforcement.get("policy")
     if not files:
         return Policy.for_task(task.permissions, level)
