@@ -15,6 +15,7 @@ import msgspec
 
 from terret.intervention import Form, HumanAnswer, HumanQueue, HumanRequest, NoHuman, Scope, file_name, record, remark
 from terret.journal import canonical
+from terret.permissions import LayeredPolicy
 
 if TYPE_CHECKING:
     from terret.runtime._kernel import Done, Kernel
@@ -24,6 +25,9 @@ NOBODY = "none:"
 
 ONE_BY_ONE = (":opaque", ":unparsable")
 """Rules about what cannot be told beforehand: an approval under one of them never reaches beyond its own arguments."""
+
+DEFAULT = ":default"
+"""Rules about whatever no other rule is about: an approval under one reaches no further than variants of the effect."""
 
 
 class Human:
@@ -84,7 +88,10 @@ class Human:
             return _settled(decision, "allow", "a person approved this rule for the episode", self._granted[rule])
         if exact in self._refused:
             return _settled(decision, "deny", "a person refused exactly this before", self._refused[exact])
-        scopes: tuple[Scope, ...] = ("once",) if decision["rule"].endswith(ONE_BY_ONE) else ("once", "episode")
+        policy = kernel.policy if isinstance(kernel.policy, LayeredPolicy) else None
+        by_default = decision["rule"].endswith(DEFAULT)
+        narrow = decision["rule"].endswith(ONE_BY_ONE) or (by_default and policy is None)
+        scopes: tuple[Scope, ...] = ("once",) if narrow else ("once", "episode")
         subject = {"primitive": primitive, "args": args, "args_sha256": digest, "rule": decision["rule"]}
         text = f"May the agent do this? {decision['reason']}." + (f"\n{shown}" if shown else "")
         request, answer, effect = await self._ask(kernel, "approval", text, subject, scopes)
@@ -102,7 +109,13 @@ class Human:
             return _settled(decision, "deny", "a person refused it" + (f": {said}" if said else ""), bound)
         if said:
             self.remarks.append(said)
-        if answer.scope == "episode":
+        if (
+            answer.scope == "episode"
+            and decision["rule"].endswith(DEFAULT)
+            and isinstance(kernel.policy, LayeredPolicy)
+        ):
+            kernel.policy.approvals.remember(primitive, args, "episode", answer.by)
+        elif answer.scope == "episode":
             self._granted[rule] = bound
         return _settled(decision, "allow", f"a person approved it for {bound['scope']}", bound)
 
@@ -174,4 +187,6 @@ def removal(path: str, old: bytes | None) -> str:
 
 
 def _settled(decision: dict[str, Any], effect: str, reason: str, bound: dict[str, Any]) -> dict[str, Any]:
-    return {"effect": effect, "rule": decision["rule"], "reason": reason} | ({"approval": bound} if bound else {})
+    where = {"where": decision["where"]} if "where" in decision else {}
+    settled = {"effect": effect, "rule": decision["rule"], "reason": reason}
+    return settled | where | ({"approval": bound} if bound else {})
