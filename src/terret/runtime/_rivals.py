@@ -15,6 +15,9 @@ TRIAL_S = 90.0
 EACH_S = 2.0
 """Seconds one candidate may take."""
 
+LEAST_S = 0.5
+"""Seconds every candidate gets, however fast the tests are."""
+
 MOST = 10
 """Passing candidates after which the search ends."""
 
@@ -27,8 +30,14 @@ class Rivals:
         self.tried = False
         self.found: list[Plausible] = []
 
-    async def search(self, target: Offered, suspicion: Mapping[int, float]) -> list[Plausible]:
-        """Try every single edit of a Python file, most suspicious lines first; what passes the visible tests."""
+    async def search(
+        self, target: Offered, suspicion: Mapping[int, float], passing_s: float | None = None
+    ) -> list[Plausible]:
+        """Try every single edit of a Python file, most suspicious lines first; what passes the visible tests.
+
+        ``passing_s`` is what the tests took on a change that passes, where there is one: candidates that take much
+        longer hang.
+        """
         self.tried = True
         commands = test_commands(self._agent.task)
         if not target.path.endswith(".py") or not commands:
@@ -37,7 +46,8 @@ class Rivals:
             drawn = candidates(target.text, suspicion)
         except SyntaxError:
             return []
-        trial = plan(commands[0], target.path, [item.text for item in drawn], each_s=EACH_S, most=MOST)
+        each_s = EACH_S if passing_s is None else min(EACH_S, max(LEAST_S, 2 * passing_s))
+        trial = plan(commands[0], target.path, [item.text for item in drawn], each_s=each_s, most=MOST)
         if trial is not None:
             output = await self._run(trial)
             self.found = [Plausible(drawn[index].text, "operator", 2) for index in passed(output)]

@@ -21,7 +21,9 @@ class TrialPlan(NamedTuple):
     stdin: bytes
 
 
-def plan(test_command: str, path: str, texts: list[str], *, each_s: float, most: int) -> TrialPlan | None:
+def plan(
+    test_command: str, path: str, texts: list[str], *, each_s: float, most: int, least_s: float = 0.5
+) -> TrialPlan | None:
     """How to try candidate texts of ``path``; ``None`` when the test command is not pytest or unittest.
 
     Args:
@@ -30,6 +32,7 @@ def plan(test_command: str, path: str, texts: list[str], *, each_s: float, most:
         texts: Whole files.
         each_s: Seconds one candidate may take.
         most: Stop after so many candidates passed.
+        least_s: Once one has passed, the others get three times as long as it took, and this at least.
     """
     words = shlex.split(test_command)
     if len(words) < 3 or words[0] not in {"python", "python3"} or words[1] != "-m":
@@ -37,6 +40,7 @@ def plan(test_command: str, path: str, texts: list[str], *, each_s: float, most:
     if words[2] not in {"pytest", "unittest"}:
         return None
     job = {"path": path, "texts": texts, "argv": words[3:], "with": words[2], "each_s": each_s, "most": most}
+    job["least_s"] = least_s
     return TrialPlan(f"python -c {shlex.quote(RUNNER)}", json.dumps(job).encode())
 
 
@@ -67,7 +71,7 @@ def child():
         return int(pytest.main([*job["argv"], "-x", "-q", "-p", "no:cacheprovider"]))
     done = unittest.main(module=None, argv=["unittest", "-f", *job["argv"]], exit=False)
     return 0 if done.result.wasSuccessful() and done.result.testsRun else 1
-good = 0
+good, each = 0, job["each_s"]
 for index, text in enumerate(job["texts"]):
     with open(job["path"], "w", encoding="utf-8") as file:
         file.write(text)
@@ -80,7 +84,8 @@ for index, text in enumerate(job["texts"]):
             code = error.code if isinstance(error.code, int) else 1
         finally:
             os._exit(code)
-    end = time.monotonic() + job["each_s"]
+    begun = time.monotonic()
+    end = begun + each
     status = None
     while time.monotonic() < end:
         done, status = os.waitpid(pid, os.WNOHANG)
@@ -95,7 +100,8 @@ for index, text in enumerate(job["texts"]):
         os.waitpid(pid, 0)
         status = 9
     print("{MARK}", index, os.waitstatus_to_exitcode(status), flush=True)
-    good += status == 0
+    if status == 0:
+        good, each = good + 1, min(each, max(job["least_s"], 3 * (time.monotonic() - begun)))
     if good >= job["most"]:
         break
 '''
