@@ -9,13 +9,13 @@ from terret.runtime._offer import Offered
 from terret.runtime._prompts import test_commands
 from terret.runtime.repair import Plausible, TrialPlan, candidates, choose, passed, plan, probe_plan, probed
 
-TRIAL_S = 90.0
-"""Seconds the operators may take in one episode."""
+TRIAL_S, RIVAL_S = 90.0, 30.0
+"""Seconds the operators may take in one episode: to find a repair, or only rivals of one that was found."""
 
 EACH_S = 2.0
 """Seconds one candidate may take."""
 
-LEAST_S = 0.5
+LEAST_S = 0.25
 """Seconds every candidate gets, however fast the tests are."""
 
 MOST = 10
@@ -31,12 +31,12 @@ class Rivals:
         self.found: list[Plausible] = []
 
     async def search(
-        self, target: Offered, suspicion: Mapping[int, float], passing_s: float | None = None
+        self, target: Offered, suspicion: Mapping[int, float], kept: Plausible | None = None
     ) -> list[Plausible]:
         """Try every single edit of a Python file, most suspicious lines first; what passes the visible tests.
 
-        ``passing_s`` is what the tests took on a change that passes, where there is one: candidates that take much
-        longer hang.
+        ``kept`` is a change that passes already: it is tried first, so that candidates that take much longer are known
+        to hang, and the search is a shorter one, for rivals only.
         """
         self.tried = True
         commands = test_commands(self._agent.task)
@@ -46,11 +46,13 @@ class Rivals:
             drawn = candidates(target.text, suspicion)
         except SyntaxError:
             return []
-        each_s = EACH_S if passing_s is None else min(EACH_S, max(LEAST_S, 2 * passing_s))
-        trial = plan(commands[0], target.path, [item.text for item in drawn], each_s=each_s, most=MOST)
+        first = [] if kept is None else [kept.text]
+        texts = first + [item.text for item in drawn]
+        trial = plan(commands[0], target.path, texts, each_s=EACH_S, least_s=LEAST_S, most=MOST + len(first))
         if trial is not None:
-            output = await self._run(trial)
-            self.found = [Plausible(drawn[index].text, "operator", 2) for index in passed(output)]
+            output = await self._run(trial, TRIAL_S if kept is None else RIVAL_S)
+            found = [index - len(first) for index in passed(output)]
+            self.found = [Plausible(drawn[index].text, "operator", 2) for index in found if index >= 0]
         return self.found
 
     async def best(self, target: Offered, kept: Plausible | None) -> Plausible:
@@ -60,13 +62,13 @@ class Rivals:
             return pool[0]
         commands = test_commands(self._agent.task)
         probe = probe_plan(commands[0], target.path, [item.text for item in pool], each_s=5.0) if commands else None
-        answers = probed(await self._run(probe)) if probe is not None else []
+        answers = probed(await self._run(probe, RIVAL_S)) if probe is not None else []
         return pool[choose(pool, answers)]
 
     def drop(self, candidate: Plausible) -> None:
         """Forget a candidate that did not hold."""
         self.found = [item for item in self.found if item is not candidate]
 
-    async def _run(self, trial: TrialPlan) -> str:
-        done = await self._agent.kernel.check(trial.command, TRIAL_S, stdin=trial.stdin)
+    async def _run(self, trial: TrialPlan, seconds: float) -> str:
+        done = await self._agent.kernel.check(trial.command, seconds, stdin=trial.stdin)
         return done.output.decode("utf-8", "replace")

@@ -45,7 +45,6 @@ class StagedImage(GuidedImage):
         self._suspicion = Suspicion({}, [])
         self._failing: list[Failure] = []
         self._applied: Plausible | None = None
-        self._passing_s: float | None = None
 
     async def prepare(self) -> None:
         """Reproduce the failure on the untouched workspace, say which lines are suspicious, attribute it."""
@@ -88,10 +87,8 @@ class StagedImage(GuidedImage):
 
     async def verify(self) -> bool:
         """Run the registered checks on the change as it stands."""
-        self._passing_s = 0.0
         for check in self._workflow.checks:
             ran = await run_check(self._agent, self._workflow, check, "check")
-            self._passing_s = max(self._passing_s, ran.done.wall_ms / 1000)
             if not ran.passed:
                 self.machine.advance("failed")
                 self._attribute([ran])
@@ -110,7 +107,7 @@ class StagedImage(GuidedImage):
         if self._rivals is not None and kept is not None and kept.source == "model" and kept.changed_lines:
             if not self._rivals.tried:
                 lines = self._suspicion.lines.get(target.path, {})
-                await self._rivals.search(target, lines, self._passing_s)
+                await self._rivals.search(target, lines, kept)
             best = await self._rivals.best(target, kept)
             if best is not kept:
                 await self._disagree(kept, best)
