@@ -59,6 +59,7 @@ def jsonl(folder: Path, *rows: Any) -> Path:
 def test_the_known_suites() -> None:
     assert [(name, suite.name, suite.needs_data) for name, suite in suites().items()] == [
         ("starter", "starter", False),
+        ("starter-long", "starter-long", False),
         ("quixbugs", "quixbugs", True),
         ("humanevalfix", "humanevalfix", True),
     ]
@@ -76,7 +77,7 @@ def test_selection(quixbugs: Path) -> None:
     ("arguments", "message"),
     [
         ({"name": "quixbug"}, r"no such suite \(got 'quixbug'\); did you mean 'quixbugs'"),
-        ({"name": "other"}, "no such suite.*there are: starter, quixbugs, humanevalfix"),
+        ({"name": "other"}, "no such suite.*there are: starter, starter-long, quixbugs, humanevalfix"),
         ({"name": "quixbugs"}, "'quixbugs' needs its data; pass --data DIR"),
         ({"name": "quixbugs", "data": "/no/where"}, "/no/where: not a QuixBugs folder; it must be a folder with"),
         ({"name": "humanevalfix", "data": "/no/where"}, "/no/where: not a HumanEvalFix folder"),

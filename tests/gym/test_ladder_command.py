@@ -153,3 +153,21 @@ def test_a_task_without_a_script_is_an_error_of_its_cell(ladder, data: Any):
     code, _, err = ladder(*args)
     assert code == 3
     assert "no scripted solution" in err
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("memory", ["fresh", "shared"])
+def test_cells_share_memory_only_when_asked(ladder, data, tmp_path, memory):
+    args = ["starter", "--data", data, "--model", "scripted", "--levels", "H1,H2", "--repeats", 2, "--only", "one"]
+    ladder(*args, "--memory", memory, "--out", "L", "--quiet")
+    kept = sorted((tmp_path / "L" / "memory").glob("*/notes.jsonl"))
+    # H1 has a memory of its own, and neither reads nor writes it.
+    assert len(kept) == (1 if memory == "shared" else 0)
+    recorded = {json.loads(file.read_text())["memory"] for file in (tmp_path / "L").glob("episodes/*/episode.json")}
+    assert len(recorded) == (2 if memory == "shared" else 1)
+    assert {str(file.parent) for file in kept} <= recorded
+    assert memory == "shared" or recorded == {"none"}
+    card = json.loads((tmp_path / "L" / "ladder.json").read_text())["card"]
+    assert card["memory"] == memory
+    code, _, err = ladder(*args, "--memory", "shared" if memory == "fresh" else "fresh", "--out", "L")
+    assert (code, "memory" in err) == (2, True)
