@@ -20,10 +20,11 @@ FOREVER: Final = float("inf")
 class Entry:
     """A capability in force, with what changes about it."""
 
-    __slots__ = ("capability", "children", "conditional", "leased", "left", "parent", "pattern", "revoked")
+    __slots__ = ("capability", "children", "conditional", "leased", "left", "parent", "pattern", "revoked", "serial")
 
-    def __init__(self, capability: Capability, parent: Entry | None, leased: float) -> None:
+    def __init__(self, capability: Capability, parent: Entry | None, leased: float, serial: int) -> None:
         self.capability = capability
+        self.serial = serial
         self.pattern = Pattern.parse(capability.resource)
         self.parent = parent
         self.children: list[Entry] = []
@@ -31,6 +32,11 @@ class Entry:
         self.leased = leased
         self.revoked = False
         self.conditional = bool(capability.constraints) or capability.arguments is not None
+
+    @property
+    def first(self) -> str | None:
+        """The first segment of what it is about; nothing when that may be any."""
+        return self.pattern.segments[0] if self.pattern.segments else None
 
     def status(self, now: float) -> Status:
         """Its own state; that of what it was delegated from counts as well."""
@@ -67,13 +73,15 @@ class Entry:
             entry = entry.parent
         return found
 
-    def applies(self, args: Mapping[str, Any] | None, digest: Callable[[], str | None]) -> bool:
+    def applies(self, args: Mapping[str, Any] | None) -> bool:
         """Whether its conditions hold; where that cannot be told, a restriction applies and an allow does not."""
         capability = self.capability
         verdict = holds(capability.constraints, args)
         if verdict is not False and capability.arguments is not None:
-            given = digest()
-            bound = None if given is None else given == capability.arguments
+            try:
+                bound = None if args is None else arguments_hash(args) == capability.arguments
+            except InputError:
+                bound = None
             verdict = False if bound is False else (verdict and bound)
         return verdict is True if capability.effect == "allow" else verdict is not False
 
@@ -110,20 +118,6 @@ def rank(entry: Entry) -> int:
     if capability.effect == "ask":
         return 2
     return 0 if entry.line() else 1
-
-
-def digest_once(args: Mapping[str, Any] | None) -> Callable[[], str | None]:
-    found: list[str | None] = []
-
-    def digest() -> str | None:
-        if not found:
-            try:
-                found.append(None if args is None else arguments_hash(args))
-            except InputError:
-                found.append(None)
-        return found[0]
-
-    return digest
 
 
 def decision_of(best: Entry | None, right: str, wanted: Resource) -> Decision:

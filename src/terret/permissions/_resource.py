@@ -103,8 +103,11 @@ class Pattern(NamedTuple):
     def matches(self, resource: Resource) -> bool:
         """Whether the resource is in the set."""
         own, other = self.segments, resource.segments
-        if self.kind != resource.kind or (len(other) <= len(own) if self.deep else len(other) != len(own)):
+        size = len(own)
+        if self.kind != resource.kind or (len(other) <= size if self.deep else len(other) != size):
             return False
+        if None not in own:
+            return own == other[:size]
         return all(mine is None or mine == theirs for mine, theirs in zip(own, other, strict=False))
 
     def covers(self, other: Pattern) -> bool:

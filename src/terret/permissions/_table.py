@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +13,7 @@ from terret.journal import canonical
 from terret.permissions._capability import RIGHTS, Capability, Effect, Reservation, refuse_widening, validate
 from terret.permissions._constraints import arguments_hash, examine
 from terret.permissions._decision import Decision
-from terret.permissions._entry import FOREVER, Entry, Status, Tree, decision_of, digest_once, rank
+from terret.permissions._entry import FOREVER, Entry, Status, Tree, decision_of, rank
 from terret.permissions._resource import Pattern, Resource
 
 _CACHED: Final = 4096
@@ -35,7 +35,8 @@ class CapabilityTable:
         self.parent: CapabilityTable | None = None
         self._tree = Tree(clock)
         self._entries: dict[str, Entry] = {}
-        self._index: dict[tuple[str, str], list[Entry]] = {}
+        self._index: dict[tuple[str, str, str | None], list[Entry]] = {}
+        # Under kind, right and first segment, so that a question meets few of many capabilities.
         self._cache: dict[tuple[str | Resource, str], tuple[int, float, Decision]] = {}
         self._open: dict[int, tuple[Entry, ...]] = {}
 
@@ -289,13 +290,14 @@ class CapabilityTable:
         # A copy, so that the caller's mapping cannot change what was granted.
         fields["constraints"] = msgspec.json.decode(canonical(fields.get("constraints", {})))
         with tree.lock:
-            capability = Capability(f"c{tree.next()}", self.holder, **fields)
+            serial = tree.next()
+            capability = Capability(f"c{serial}", self.holder, **fields)
             validate(capability)
             lease = capability.lease_s
-            entry = Entry(capability, parent, FOREVER if lease is None else tree.now() + lease)
+            entry = Entry(capability, parent, FOREVER if lease is None else tree.now() + lease, serial)
             self._entries[capability.id] = entry
             for right in capability.rights:
-                self._index.setdefault((entry.pattern.kind, right), []).append(entry)
+                self._index.setdefault((entry.pattern.kind, right, entry.first), []).append(entry)
             if parent is not None:
                 parent.children.append(entry)
             tree.generation += 1
@@ -317,22 +319,21 @@ class CapabilityTable:
         except InputError as error:
             return Decision("deny", "resource:malformed", error.message), None
         now = self._tree.now()
-        digest = digest_once(args)
         until, cacheable = FOREVER, True
         best: Entry | None = None
         highest = -1
         table: CapabilityTable | None = self
         while table is not None:
-            for entry in table._index.get((wanted.kind, right), ()):
-                effect = entry.capability.effect
-                if (effect == "allow" and table is not self) or not entry.pattern.matches(wanted):
+            for entry in table._about(wanted, right):
+                if (table is not self and entry.capability.effect == "allow") or not entry.pattern.matches(wanted):
                     continue
                 if entry.status(now) != "active":
                     continue
                 until = min(until, entry.until())
-                cacheable &= not entry.conditional
-                if entry.conditional and not entry.applies(args, digest):
-                    continue
+                if entry.conditional:
+                    cacheable = False
+                    if not entry.applies(args):
+                        continue
                 if (found := rank(entry)) > highest:
                     best, highest = entry, found
             table = table.parent
@@ -342,3 +343,15 @@ class CapabilityTable:
                 self._cache.clear()
             self._cache[resource, right] = (self._tree.generation, until, decision)
         return decision, best
+
+    def _about(self, wanted: Resource, right: str) -> Sequence[Entry]:
+        """Own entries that may be about a question, in the order of their granting."""
+        exact = self._index.get((wanted.kind, right, wanted.segments[0]), ())
+        wide = self._index.get((wanted.kind, right, None), ())
+        if exact and wide:
+            return sorted((*exact, *wide), key=_serial)
+        return exact or wide
+
+
+def _serial(entry: Entry) -> int:
+    return entry.serial
