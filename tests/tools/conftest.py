@@ -26,6 +26,7 @@ class Done:
     status: str = "ok"
     truncated: bool = False
     total_bytes: int = 0
+    peak_kb: int = 0
 
 
 @dataclass

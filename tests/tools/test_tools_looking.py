@@ -169,6 +169,11 @@ def test_a_stopped_command_says_what_stopped_it(world, status):
     assert result.text.endswith("\nso far")
 
 
+def test_after_too_much_memory_the_agent_learns_how_much_it_was(world):
+    world.done.status, world.done.exit_code, world.done.peak_kb = "memory", None, 300 * 1024
+    assert "too much memory (it had 300 MB); handle the data piece by piece" in world.use("run", command="x").text
+
+
 def test_cut_output_is_said_to_be_cut(world):
     world.done.output, world.done.truncated, world.done.total_bytes = b"abc", True, 9000
     assert world.use("run", command="x").text.endswith("[only 3 of 9000 bytes of output were kept]")

@@ -16,10 +16,10 @@ _HANDLE = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 _STOPPED = {
     "timeout": "the time ran out; run less, or give a longer timeout_s",
-    "memory": "it used too much memory",
-    "cpu": "it used too much CPU time",
-    "pids": "it started too many processes",
-    "disk": "it wrote too much",
+    "memory": "it used too much memory; handle the data piece by piece, or run fewer things at once",
+    "cpu": "it used too much CPU time; look for a loop that does not end, or do less",
+    "pids": "it started too many processes; run fewer at once",
+    "disk": "it wrote too much; write less, or remove what is not needed",
     "output": "it printed too much; redirect the output to a file or filter it",
     "killed": "it was killed",
 }
@@ -39,7 +39,7 @@ async def run(primitives: Primitives, command: str, timeout_s: float | None = No
         raise ToolFailure("bad_arguments", f"timeout_s={timeout_s:g}: give a positive number of seconds")
     done = await primitives.run(command, timeout_s)
     failure = _failure(done)
-    first = f"exit code {done.exit_code}" if done.status == "ok" else f"stopped ({done.status}): {_why(done.status)}"
+    first = f"exit code {done.exit_code}" if done.status == "ok" else f"stopped ({done.status}): {_why(done)}"
     text = readable(done.output).rstrip("\n")
     lines = [first, text or "(no output)"]
     if done.truncated:
@@ -47,13 +47,15 @@ async def run(primitives: Primitives, command: str, timeout_s: float | None = No
     return ToolResult("\n".join(lines), ok=failure is None, failure=failure)
 
 
-def _why(status: str) -> str:
-    return _STOPPED.get(status, "it did not end by itself")
+def _why(done: Finished) -> str:
+    why = _STOPPED.get(done.status, "it did not end by itself")
+    peak = f" (it had {done.peak_kb // 1024} MB)" if done.status == "memory" and done.peak_kb else ""
+    return why.replace("memory;", f"memory{peak};")
 
 
 def _failure(done: Finished) -> dict[str, str] | None:
     if done.status != "ok":
-        return {"type": done.status, "detail": _why(done.status)}
+        return {"type": done.status, "detail": _why(done)}
     if done.exit_code != 0:
         return {"type": "exit_code", "detail": f"exit code {done.exit_code}"}
     return None

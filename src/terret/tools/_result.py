@@ -70,6 +70,11 @@ class Finished(Protocol):
         """Full size of the output."""
         ...
 
+    @property
+    def peak_kb(self) -> int:
+        """Highest memory use of the command and all it started."""
+        ...
+
 
 class Primitives(Protocol):
     """The authority boundary: everything a tool does to the world goes through one of these.
