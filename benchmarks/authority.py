@@ -9,6 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 
+from benchmarks._authority_sandbox import sandboxes
 from benchmarks._capability_model import Disagreement, operations
 from benchmarks._report import Figure, finish, median, parser
 from terret.permissions import CapabilityTable, Layer, LayeredPolicy, parse_policy
@@ -105,7 +106,7 @@ def model(full: bool) -> list[Figure]:
     ]
 
 
-SUITES: list[Callable[[bool], list[Figure]]] = [capabilities, policy_files, model]
+SUITES: list[Callable[[bool], list[Figure]]] = [capabilities, policy_files, sandboxes, model]
 """Each returns its figures; the argument says whether to measure at full length."""
 
 
