@@ -76,6 +76,10 @@ class Guard:
         """Whether a part is switched on."""
         return part not in self.config.off
 
+    def bind(self, clock: Callable[[], float]) -> None:
+        """Take the time of the scores from the record of the episode."""
+        self.risk.clock = clock
+
     def declare(self) -> dict[str, Any]:
         """The settings, and whether a model is asked."""
         return {"config": msgspec.to_builtins(self.config), "model": self._scanner is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -176,6 +177,10 @@ class Hooks(Protocol):
 
     def recall(self, point: HookPoint, subject: Subject, decision: Decision) -> None:
         """Take note of a question that was answered before, with its recorded answer."""
+        ...
+
+    def bind(self, clock: Callable[[], float]) -> None:
+        """Take the time, in seconds, from the record of the episode."""
         ...
 
     def declare(self) -> dict[str, Any]:

@@ -134,6 +134,23 @@ class Denied(Data, frozen=True, tag="denied/1"):
     turn: int
 
 
+class Guarded(Data, frozen=True, tag="guard/1"):
+    """A hook had something to say: which one, about what, why, and what it changed.
+
+    ``findings``: ``{"part", "rule", "evidence", "score"}``, the deciding one first. ``text`` replaced the text asked
+    about, ``note`` was shown to the agent. ``consulted`` marks answers that rest on a model.
+    """
+
+    turn: int
+    point: str
+    name: str
+    effect: str
+    findings: list[dict[str, Any]]
+    text: Text | None = None
+    note: str | None = None
+    consulted: bool = False
+
+
 class ActionParsed(Data, frozen=True, tag="action/1"):
     """The one action read from a model reply, or issued by the runtime (``by="runtime"``)."""
 
@@ -328,6 +345,7 @@ EventData = (
     | Intent
     | Outcome
     | Denied
+    | Guarded
     | ActionParsed
     | ActionRejected
     | Observed

@@ -153,7 +153,7 @@ class Agent:
             result = self._with_warnings(result)
         if not result.ok:
             self.counts["failed_tools"] += 1
-        result = self.observe(action.tool, result)
+        result = self.observe(action.tool, await kernel.hooked.result(action.tool, action.args, result))
         if self.workflow is not None:
             self.workflow.after(action, result, kernel.last_command)
         if not result.ok:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from terret.errors import ConfigError, EpisodeNotFound, JournalCorrupt, JournalError
+from terret.guard import Hooks, Subject
 from terret.intervention import HumanQueue, NoHuman
 from terret.journal import (
     Durability,
@@ -40,10 +41,12 @@ from terret.runtime._finish import finish
 from terret.runtime._free import FreeImage
 from terret.runtime._guided import GuidedImage
 from terret.runtime._harness import artifacts
+from terret.runtime._hooked import hooks_of, trusted_text
 from terret.runtime._human import Human, takes_part
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import allowed_tools, is_visible, parse_level, visible_artifacts
 from terret.runtime._loop import run_loop
+from terret.runtime._mandated import same_gate
 from terret.runtime._policies import policy_of, recorded
 from terret.runtime._prompts import describe
 from terret.runtime._recorder import Listener, Recorder
@@ -107,6 +110,7 @@ async def run_episode(
     layers: Sequence[Layer] = (),
     approvals: Approvals | None = None,
     norms: Charter | None = None,
+    hooks: Hooks | None = None,
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
@@ -117,6 +121,7 @@ async def run_episode(
     default. With ``mandates`` every external effect, and what that gate names, has to spend one. A cancelled run leaves
     a resumable episode. ``layers`` are policy files over the task's permissions, ``approvals`` what people approved
     before, ``norms`` a charter that can only tighten; all are recorded, and later changes do not reach the episode.
+    ``hooks``, such as a :class:`terret.guard.Guard`, are asked along the way and can only make authority stricter.
 
     Raises:
         ConfigError: Unknown level, image, dialect or ablation, or ``folder`` holds an episode already.
@@ -170,7 +175,8 @@ async def run_episode(
         interpreter_persistence="none: every command starts a new shell",
         enforcement=sandbox.declare()
         | recorded(layers, approvals, norms, journal.blobs)
-        | ({"mandates": mandates.declare()} if mandates else {}),
+        | ({"mandates": mandates.declare()} if mandates else {})
+        | ({"hooks": hooks.declare()} if hooks else {}),
         versions=versions(),
         budget={name: float(value) for name, value in msgspec.structs.asdict(task.budget).items()},
         seed=seed,
@@ -182,9 +188,8 @@ async def run_episode(
     with journal, sandbox:
         recorder = Recorder(journal, listener)
         recorder.emit(opened, durable=True)
-        return await drive(
-            task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory, human, mandates
-        )
+        here = (task, opened, recorder, workspace, sandbox, model, folder)
+        return await drive(*here, extra_tools, memory, human, mandates, hooks)
 
 
 async def resume_episode(
@@ -200,6 +205,7 @@ async def resume_episode(
     memory: ProjectMemory | None = None,
     human: HumanQueue | None = None,
     mandates: MandateGate | None = None,
+    hooks: Hooks | None = None,
 ) -> Episode:
     """Go on with an episode that a crash, an interrupt or an infrastructure fault cut short.
 
@@ -207,7 +213,7 @@ async def resume_episode(
     records unless another is given. Without ``human`` nobody answers what is asked from here on.
 
     Raises:
-        ConfigError: It was begun with another key or mandate gate, or without the human that is offered now.
+        ConfigError: It was begun with another key, mandate gate or hooks, or without the human that is offered now.
         EpisodeNotFound: The folder holds no episode, or one that never began.
         JournalBusy: Another process is running it.
         JournalCorrupt: The journal is damaged beyond its torn tail.
@@ -232,7 +238,8 @@ async def resume_episode(
             memory = ProjectMemory(Path(opened.memory), scrubber=scrubber)
         if isinstance(events[-1].data, EpisodeClosed):
             return _seal(folder, journal, memory)
-        _same_gate(opened, mandates)
+        same_gate(opened, mandates)
+        hooks = hooks_of(opened, hooks)
         resumed = EpisodeResumed(
             after_seq=events[-1].seq,
             gap_s=max(0.0, clock() - events[-1].ts),
@@ -257,16 +264,10 @@ async def resume_episode(
             with _sandbox(workspace, task, tier, tier == "none") as sandbox:
                 recorder = Recorder(journal, listener)
                 recorder.emit(opened)
-                return await drive(
-                    task, opened, recorder, workspace, sandbox, model, folder, extra_tools, memory, human, mandates
-                )
+                here = (task, opened, recorder, workspace, sandbox, model, folder)
+                return await drive(*here, extra_tools, memory, human, mandates, hooks)
         finally:
             await model.aclose()
-
-
-def _same_gate(opened: EpisodeOpened, mandates: MandateGate | None) -> None:
-    if opened.enforcement.get("mandates") != (mandates.declare() if mandates else None):
-        raise ConfigError("the episode was begun with another mandate gate", hint="resume it with the same one")
 
 
 async def drive(
@@ -281,6 +282,7 @@ async def drive(
     memory: ProjectMemory | None,
     human: HumanQueue | None = None,
     mandates: MandateGate | None = None,
+    hooks: Hooks | None = None,
 ) -> Episode:
     """Run an episode's loop on a recorder that may hold part of it already, then finish and seal it."""
     level = parse_level(opened.level)
@@ -303,16 +305,20 @@ async def drive(
         tree=start,
         human=Human(human, takes_part=takes_part(opened.intervention_policy), objective=describe(task), known=[known]),
         mandates=mandates,
+        hooks=hooks_of(opened, hooks),
     )
     agent = Agent(task, level, kernel, extra_tools, support)
     image = _image(opened, agent, sampling, model.identity.context)
     agent.ear.takeovers = not isinstance(image, StagedImage)
     try:
+        await kernel.hooked.ask("gateway_start", Subject(name=opened.task_name))
+        await kernel.hooked.ask("message_received", Subject(text=trusted_text(task), trusted=True, origin="task"))
         if opened.carried:
             await kernel.update_state(opened.carried, by="runtime")
         stop = await run_loop(agent, image)
         recorder.emit(Stopped(stop.reason, stop.detail, kernel.turn), durable=True)
         await finish(task, agent, folder / "live" / "evaluator", opened.enforcement["tier"], stop)
+        await kernel.hooked.ask("session_end", Subject(name=opened.task_name))
     except Suspended as suspended:
         recorder.journal.commit()
         fault = {"part": suspended.part, "code": suspended.code, "message": suspended.message}
@@ -361,7 +367,12 @@ def _image(opened: EpisodeOpened, agent: Agent, sampling: Sampling, window: int)
 def _sandbox(workspace: Workspace, task: Task, tier: Tier | None, allow_none: bool) -> Sandbox:
     environment = task.environment
     return Sandbox(
-        workspace.root, tier=tier, read_only=environment.read_only, env=environment.vars, allow_none=allow_none
+        workspace.root,
+        tier=tier,
+        read_only=environment.read_only,
+        env=environment.vars,
+        allow_none=allow_none,
+        warm=True,
     )
 
 

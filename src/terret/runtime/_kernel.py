@@ -16,12 +16,14 @@ from typing import Any
 import msgspec
 
 from terret.errors import InfrastructureError, ModelContextExceeded
+from terret.guard import Hooks
 from terret.journal import Declared, Denied, Faulted, Intent, Outcome, StateUpdated, Text, load_text
 from terret.mandates import MandateGate
 from terret.models import Message, Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
 from terret.norms import Decider
 from terret.runtime._budget import Ledger
 from terret.runtime._classes import EFFECT_CLASS, PART, PLACEHOLDER, Act, Done, raise_refusal, raise_unknown
+from terret.runtime._hooked import Hooked
 from terret.runtime._human import Human, removal, replacement
 from terret.runtime._mandated import Mandated
 from terret.runtime._recorder import Recorder
@@ -66,6 +68,7 @@ class Kernel:
         gate: Gate = lambda summary: [],
         human: Human | None = None,
         mandates: MandateGate | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self.recorder = recorder
         self.model = model
@@ -85,6 +88,7 @@ class Kernel:
         self.gate = gate
         self.human = human or Human()
         self.mandates = Mandated(recorder, mandates)
+        self.hooked = Hooked(recorder, hooks, lambda: self.turn)
         self.scratch_commands: frozenset[str] = frozenset()
         self.last_command: Completed | None = None
         """What the latest command of this action gave."""
@@ -112,6 +116,7 @@ class Kernel:
             Suspended: The sandbox or the model broke.
         """
         stated: dict[str, Any] = msgspec.to_builtins(self.policy.decide(primitive, args))
+        stated = await self.hooked.authorise(primitive, args, stated, shown)
         if stated["effect"] == "ask":
             stated = await self.human.approve(self, primitive, args, stated, shown())
         while True:
@@ -293,8 +298,6 @@ class Kernel:
 
         await self.effect("workspace.restore", {"tree": tree}, act)
 
-    # the model
-
     async def complete(self, transcript: Transcript, sampling: Sampling, tools: tuple[ToolSpec, ...] = ()) -> Reply:
         """Ask the model; the budget is reserved first, a failed call suspends the episode and is tried again on resume.
 
@@ -302,6 +305,7 @@ class Kernel:
             Stop: A budget is exhausted or the prompt exceeds the window.
             Suspended: The endpoint failed after its own retries.
         """
+        await self.hooked.prompt(transcript)
         identity = self.model.identity
         asked = transcript.tokens + sampling.max_tokens
         worst = transcript.tokens * identity.price_in + sampling.max_tokens * identity.price_out
@@ -345,20 +349,16 @@ class Kernel:
         usage = msgspec.convert(outcome.result["usage"], Usage)
         self.ledger.settle(reservation, model_calls=1, tokens=usage.input + usage.output, cost=usage.cost)
         return Reply(
-            text=self.load(outcome.result["text"]),
+            text=await self.hooked.words("before_message_write", self.load(outcome.result["text"])),
             finish=outcome.result["finish"],
             tool_calls=tuple(msgspec.convert(call, ToolCall) for call in outcome.result["tool_calls"]),
             usage=usage,
             seconds=outcome.result["seconds"],
         )
 
-    # people
-
     async def ask(self, question: str) -> str:
         """Ask a person (primitive ``human.ask``); what they say, or why there is no answer."""
         return await self.human.question(self, question)
-
-    # the agent's own record
 
     async def blob(self, digest: str) -> str:
         """A text that was too long for an observation; only those this agent was shown the handle of."""
@@ -373,6 +373,7 @@ class Kernel:
 
     async def declare(self, summary: str, by: str = "agent") -> list[str]:
         """Declare the task complete; returns the reasons of a refusal, nothing when accepted."""
+        summary = await self.hooked.words("message_sending", summary)
         reasons = self.gate(summary)
         declared = self.recorder.emit(Declared(self.turn, summary, not reasons, reasons, by), durable=True)
         if declared.accepted:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from terret.errors import InputError
+from terret.errors import ConfigError, InputError
 from terret.journal import Denied, EpisodeOpened, Intent, Outcome
 from terret.mandates import Context, Grant, MandateGate
 from terret.runtime._recorder import Recorder
@@ -82,3 +82,9 @@ def _earlier(grant: Grant, effect: str, kind: str) -> Outcome | None:
     if grant.state == "pending" and kind == "external":
         return Outcome(effect, "unknown", {}, 0.0)
     return None
+
+
+def same_gate(opened: EpisodeOpened, mandates: MandateGate | None) -> None:
+    """Raise :class:`terret.errors.ConfigError` unless an episode is resumed with the gate it was opened with."""
+    if opened.enforcement.get("mandates") != (mandates.declare() if mandates else None):
+        raise ConfigError("the episode was begun with another mandate gate", hint="resume it with the same one")
