@@ -123,7 +123,7 @@ class GuidedImage:
         known = {file.path: file.text for file in self._files}
         if self._ask.shape in {"definition", "fresh"}:
             try:
-                actions = tuple(self._completed(action, known) for action in actions)
+                actions = tuple(self.completed(action, known) for action in actions)
             except NotSpliceable as error:
                 return FormatError("not_a_definition", "F_model", str(error), "")
         for action in actions:
@@ -218,7 +218,8 @@ class GuidedImage:
         parts.append(form)
         return "\n\n".join(parts)
 
-    def _completed(self, action: Action, known: dict[str, str]) -> Action:
+    def completed(self, action: Action, known: dict[str, str]) -> Action:
+        """The action with whole files in the place of definitions; raises :class:`NotSpliceable`."""
         files = [
             {"path": file["path"], "content": splice(known[file["path"]], file["content"])}
             if file["path"] in known

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from terret.runtime._agent import Agent
 from terret.runtime._offer import Offered
 from terret.runtime._prompts import test_commands
-from terret.runtime.repair import Plausible, TrialPlan, candidates, choose, passed, plan, probe_plan, probed
+from terret.runtime.repair import Plausible, TrialPlan, candidates, choose, passed, plan, probe_plan, probed, undecided
 
 TRIAL_S, RIVAL_S = 90.0, 30.0
 """Seconds the operators may take in one episode: to find a repair, or only rivals of one that was found."""
@@ -29,6 +29,8 @@ class Rivals:
         self._agent = agent
         self.tried = False
         self.found: list[Plausible] = []
+        self._voters: list[str] = []
+        self._heard = False
 
     async def search(
         self, target: Offered, suspicion: Mapping[int, float], kept: Plausible | None = None
@@ -55,15 +57,28 @@ class Rivals:
             self.found = [Plausible(drawn[index].text, "operator", 2) for index in found if index >= 0]
         return self.found
 
-    async def best(self, target: Offered, kept: Plausible | None) -> Plausible:
-        """The candidate to keep: of the operators' and ``kept``, a model's change that passes the checks."""
+    async def best(self, target: Offered, kept: Plausible | None) -> Plausible | None:
+        """The candidate to keep: of the operators' and ``kept``, a model's change that passes the checks.
+
+        ``None`` when they answer differently near the tests' inputs and the model has not yet been heard on what is
+        specified there: see :meth:`hear`.
+        """
         pool = [*([kept] if kept is not None else []), *self.found]
-        if len(pool) == 1:
+        if len(pool) == 1 and kept is None:
             return pool[0]
+        texts = [item.text for item in pool]
         commands = test_commands(self._agent.task)
-        probe = probe_plan(commands[0], target.path, [item.text for item in pool], each_s=5.0) if commands else None
+        probe = probe_plan(commands[0], target.path, [*texts, *self._voters], each_s=5.0) if commands else None
         answers = probed(await self._run(probe, RIVAL_S)) if probe is not None else []
-        return pool[choose(pool, answers)]
+        own, voters = answers[: len(pool)], answers[len(pool) :]
+        if not self._heard and undecided(own):
+            return None
+        return pool[choose(pool, own, voters)]
+
+    def hear(self, text: str | None) -> None:
+        """Take in what the model wrote from the specification alone, or that it wrote nothing of use."""
+        self._heard = True
+        self._voters += [text] if text is not None else []
 
     def drop(self, candidate: Plausible) -> None:
         """Forget a candidate that did not hold."""

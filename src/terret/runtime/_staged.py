@@ -18,11 +18,16 @@ from terret.runtime._agent import Agent
 from terret.runtime._evidence import Ran, run_check
 from terret.runtime._guided import Ask, GuidedImage
 from terret.runtime._localise import Suspicion, suspicious_lines
-from terret.runtime._prompts import test_commands
+from terret.runtime._prompts import describe, test_commands
 from terret.runtime._rivals import Rivals
+from terret.runtime._splice import NotSpliceable, outline
 from terret.runtime._stop import Stop
 from terret.runtime._workflow import Workflow
 from terret.runtime.repair import Plausible
+from terret.tools import ToolResult
+
+VOTE = Ask("fresh", False, 0.2)
+"""How the model is heard on candidates that disagree."""
 
 
 class StagedImage(GuidedImage):
@@ -45,6 +50,7 @@ class StagedImage(GuidedImage):
         self._suspicion = Suspicion({}, [])
         self._failing: list[Failure] = []
         self._applied: Plausible | None = None
+        self._voting = False
 
     async def prepare(self) -> None:
         """Reproduce the failure on the untouched workspace, say which lines are suspicious, attribute it."""
@@ -58,14 +64,31 @@ class StagedImage(GuidedImage):
     async def next_ask(self) -> Ask | None:
         """The next question; none in a turn that compares, applies or reports candidates."""
         if self.machine.phase == "report":
-            await self._compare()
-            return None
-        if self._rivals is not None and not self._rivals.tried and self._agent.kernel.turn > 1:
-            found = await self._rivals.search(self._files[0], self._suspicion.lines.get(self._files[0].path, {}))
-            if found:
-                await self._adopt(await self._rivals.best(self._files[0], None))
+            return await self._compare()
+        if self._rivals is not None and self._agent.kernel.turn > 1:
+            target = self._files[0]
+            if not self._rivals.tried:
+                await self._rivals.search(target, self._suspicion.lines.get(target.path, {}))
+            if self._rivals.found:
+                chosen = await self._rivals.best(target, None)
+                if chosen is None:
+                    return self._vote()
+                await self._adopt(chosen)
                 return None
         return await super().next_ask()
+
+    def _vote(self) -> Ask | None:
+        """Ask for the function as the specification has it: candidates that disagree are compared with that."""
+        if self._rivals is not None and not self._can_vote():
+            self._rivals.hear(None)
+            return None
+        self._voting = True
+        return VOTE
+
+    def _can_vote(self) -> bool:
+        target = self._files[0]
+        known = outline(target.text, describe(self._agent.task)) is not None
+        return known and self._agent.kernel.ledger.left("model_calls") >= 1
 
     def form(self, ask: Ask, path: str) -> str:
         """With the failing case before its eyes the model is asked what is wrong first."""
@@ -75,12 +98,32 @@ class StagedImage(GuidedImage):
         return f"First say in one sentence what is wrong. {form.removesuffix(' No other text.')}"
 
     async def consider(self, reply: Reply, actions: tuple[Action, ...]) -> tuple[Action, ...] | FormatError:
-        """Record the diagnosis that came with the change, before anything is edited."""
+        """Record the diagnosis that came with the change, before anything is edited; keep a vote for comparison."""
+        if self._voting and self._rivals is not None:
+            self._voting = False
+            known = {file.path: file.text for file in self._files}
+            try:
+                self._rivals.hear(self.completed(actions[0], known).args["files"][0]["content"])
+            except (NotSpliceable, LookupError):
+                self._rivals.hear(None)
+            return ()
         considered = await super().consider(reply, actions)
         said = reply.text.split("```", 1)[0].strip()
         if self._diagnosed(self._ask) and said and not isinstance(considered, FormatError):
             self._workflow.attributor.diagnosed(said[:500])
         return considered
+
+    async def rejected(self, reply: Reply, error: FormatError) -> None:
+        """A vote in another form than asked for counts as none."""
+        if self._voting and self._rivals is not None:
+            self._voting = False
+            self._rivals.hear(None)
+        await super().rejected(reply, error)
+
+    async def observed(self, reply: Reply, results: list[tuple[Action, ToolResult]]) -> None:
+        """A vote changes nothing, so nothing is verified after it."""
+        if results:
+            await super().observed(reply, results)
 
     def _diagnosed(self, ask: Ask) -> bool:
         return ask.hint and ask.shape == "definition"
@@ -100,7 +143,7 @@ class StagedImage(GuidedImage):
             self._applied = Plausible(text, "model", changed_lines(target.text, text))
         return True
 
-    async def _compare(self) -> None:
+    async def _compare(self) -> Ask | None:
         """Keep the change that passed, or the rival that behaves better; then report."""
         target = self._files[0]
         kept = self._applied
@@ -109,10 +152,13 @@ class StagedImage(GuidedImage):
                 lines = self._suspicion.lines.get(target.path, {})
                 await self._rivals.search(target, lines, kept)
             best = await self._rivals.best(target, kept)
+            if best is None:
+                return self._vote()
             if best is not kept:
                 await self._disagree(kept, best)
-                return
+                return None
         await self._agent.kernel.declare(self._report(), by="runtime")
+        return None
 
     async def _disagree(self, kept: Plausible, best: Plausible) -> None:
         detail = "other candidates that pass the visible checks agree on another behaviour near the tests' inputs"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from terret.runtime.repair._candidates import PRIOR, Candidate, candidates
-from terret.runtime.repair._choose import MODEL_WEIGHT, Plausible, choose
-from terret.runtime.repair._probe import Answers, probe_plan, probed
+from terret.runtime.repair._choose import MODEL_WEIGHT, Plausible, choose, undecided
+from terret.runtime.repair._probe import Answers, examples, probe_plan, probed
 from terret.runtime.repair._trial import TrialPlan, passed, plan
 
 __all__ = [
@@ -16,8 +16,10 @@ __all__ = [
     "TrialPlan",
     "candidates",
     "choose",
+    "examples",
     "passed",
     "plan",
     "probe_plan",
     "probed",
+    "undecided",
 ]

@@ -6,6 +6,10 @@ answers all of them. No expected value is known, so candidates are only compared
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import doctest
+import inspect
 import json
 import shlex
 from collections.abc import Sequence
@@ -18,29 +22,52 @@ MARK = "terret-probe:"
 
 
 class Answers(NamedTuple):
-    """A candidate's answers: one digest for all of them, and how many inputs made it fail or hang."""
+    """A candidate's answers.
 
-    digest: str
+    ``each`` is a digest an input, ``bad`` how many inputs made it fail or hang, ``failed`` how many of the examples in
+    the file's own text it contradicts.
+    """
+
+    each: tuple[str, ...]
     bad: int
+    failed: int = 0
 
 
 def probe_plan(test_command: str, path: str, texts: Sequence[str], *, each_s: float) -> TrialPlan | None:
     """How to probe candidate texts of a Python file; ``None`` when the test command is not pytest or unittest.
 
-    The first text is the one whose calls are recorded: one that passes the tests.
+    The first text is the one whose calls are recorded: one that passes the tests. Examples are taken from its
+    docstrings and module texts.
     """
     words = shlex.split(test_command)
     if words[:2] not in (["python", "-m"], ["python3", "-m"]) or words[2:3] not in (["pytest"], ["unittest"]):
         return None
     job = {"path": path, "texts": list(texts), "argv": words[3:], "with": words[2], "each_s": each_s}
+    job |= {"examples": examples(texts[0]) if texts else []}
     return TrialPlan(f"python -c {shlex.quote(RUNNER)}", json.dumps(job).encode())
+
+
+def examples(text: str) -> list[tuple[str, str]]:
+    """The interactive examples (``>>> call`` and what it gives) in the texts of a Python file."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError):
+        return []
+    found: list[tuple[str, str]] = []
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ">>>" in node.value:
+            with contextlib.suppress(ValueError):
+                parsed = doctest.DocTestParser().get_examples(inspect.cleandoc(node.value))
+                found += [(item.source.strip(), item.want.strip()) for item in parsed if item.want.strip()]
+    return found
 
 
 def probed(output: str) -> list[Answers]:
     """The answers of every candidate, in order; empty when nothing could be probed."""
     for line in reversed(output.splitlines()):
         if line.startswith(MARK):
-            return [Answers(str(row[0]), int(row[1])) for row in json.loads(line[len(MARK) :])]
+            rows = json.loads(line[len(MARK) :])
+            return [Answers(tuple(row[0]), int(row[1]), int(row[2])) for row in rows]
     return []
 
 
@@ -136,8 +163,24 @@ def answer(calls):
             text, bad = "!" + type(error).__name__, bad + 1
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        results.append(text)
-    return hashlib.sha256(json.dumps(results).encode()).hexdigest(), bad
+        results.append(hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:10])
+    failed = 0
+    for source, want in job["examples"]:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            expected = ast.literal_eval(want)
+            code = compile(source, "example", "eval")
+        except BaseException:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            continue
+        try:
+            value = plain(eval(code, space))
+            failed += value != expected and list(value) != list(expected)
+        except BaseException:
+            failed += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    return results, bad, failed
 def forked(work):
     ours, theirs = os.pipe()
     pid = os.fork()
@@ -162,8 +205,8 @@ calls = inputs([(name, tuple(texts)) for name, texts in forked(record) or []])
 rows = []
 for index, text in enumerate(job["texts"]):
     put(text)
-    rows.append(forked(lambda: answer(calls)) or ["crash-%d" % index, len(calls) + 1])
+    rows.append(forked(lambda: answer(calls)) or [["crash-%d" % index] * len(calls), len(calls) + 1, 0])
 print()
-print("{MARK}" + json.dumps(rows if calls else []), flush=True)
+print("{MARK}" + json.dumps(rows if calls or job["examples"] else []), flush=True)
 '''
 """The program that runs inside the sandbox; standard library and the test framework only."""

@@ -1,0 +1,110 @@
+"""Candidates, the trial of many at once, and which of several plausible ones is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from terret.runtime.repair import (
+    Answers,
+    Plausible,
+    candidates,
+    choose,
+    examples,
+    passed,
+    plan,
+    probe_plan,
+    probed,
+    undecided,
+)
+from terret.sandbox import Command, Sandbox
+
+BUGGY = '''def find(values, wanted):
+    """Where it is, or -1.
+
+    >>> find([3, 5, 7], 7)
+    2
+    """
+    low, high = 0, len(values)
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] == wanted:
+            return middle
+        if values[middle] < wanted:
+            low = middle
+        else:
+            high = middle
+    return -1
+'''
+TESTS = """from find import find
+
+def test_first():
+    assert find([3, 5, 7], 3) == 0
+
+def test_missing():
+    assert find([3, 5, 7], 9) == -1
+"""
+RIGHT = BUGGY.replace("low = middle\n", "low = middle + 1\n")
+SHORT = RIGHT.replace("len(values)", "len(values) - 1")
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Sandbox:
+    (tmp_path / "find.py").write_text(BUGGY)
+    (tmp_path / "test_find.py").write_text(TESTS)
+    with Sandbox(tmp_path) as box:
+        yield box
+
+
+def run(box: Sandbox, trial) -> str:
+    assert trial is not None
+    return box.run(Command(run=trial.command, stdin=trial.stdin, scratch=True)).output.decode()
+
+
+def test_the_repair_is_among_the_candidates() -> None:
+    assert RIGHT in [item.text for item in candidates(BUGGY, {})]
+
+
+def test_examples_are_read_from_the_texts_of_the_file() -> None:
+    assert examples(BUGGY) == [("find([3, 5, 7], 7)", "2")]
+    assert examples('"""None here."""\n') == []
+    assert examples("not python (") == []
+
+
+@pytest.mark.sandbox
+def test_a_trial_names_those_that_pass_and_gives_up_those_that_hang(box: Sandbox) -> None:
+    trial = plan("python -m pytest -q test_find.py", "find.py", [RIGHT, BUGGY, SHORT, "def ("], each_s=2.0, most=9)
+    assert passed(run(box, trial)) == [0, 2]
+
+
+@pytest.mark.sandbox
+def test_probing_sees_the_difference_and_the_contradicted_example(box: Sandbox) -> None:
+    answers = probed(run(box, probe_plan("python -m pytest -q test_find.py", "find.py", [SHORT, RIGHT], each_s=5.0)))
+    assert [answer.failed for answer in answers] == [1, 0]
+    assert undecided([answers[1]]) is False
+    assert choose([Plausible(SHORT, "model", 4), Plausible(RIGHT, "operator", 2)], answers) == 1
+
+
+def test_without_answers_the_smallest_change_of_the_model_is_kept() -> None:
+    pool = [Plausible("a", "operator", 2), Plausible("b", "model", 2), Plausible("c", "model", 9)]
+    assert choose(pool, []) == 1
+
+
+def test_many_like_minded_operators_do_not_outvote_what_the_specification_says() -> None:
+    """Operators copy one another's mistakes; an implementation written from the specification does not."""
+    wrong, right, kept = ("a", "x", "x"), ("a", "b", "c"), ("a", "b", "x")
+    pool = [Plausible("kept", "model", 4)] + [Plausible(f"w{n}", "operator", 2) for n in range(4)]
+    pool.append(Plausible("right", "operator", 2))
+    answers = [Answers(kept, 0)] + [Answers(wrong, 0)] * 4 + [Answers(right, 0)]
+    assert pool[choose(pool, answers)].text.startswith("w"), "the largest group, when nobody else is heard"
+    assert undecided(answers)
+    assert pool[choose(pool, answers, [Answers(right, 0)])].text == "right"
+
+
+def test_candidates_that_answer_alike_are_decided() -> None:
+    alike = Answers(("a", "b"), 0)
+    assert not undecided([alike, alike])
+    assert not undecided([alike, Answers(("a", "c"), 0, 1)]), "one contradicts the specification: nothing is open"
+    assert undecided([alike, Answers(("a", "c"), 0)])
+    assert not undecided([])
