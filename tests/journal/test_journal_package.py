@@ -130,21 +130,21 @@ TAMPER: dict[str, tuple[Callable[[Path], object], type[TerretError], str]] = {
     "break off": (
         lambda p: (p / "journal.jsonl").write_bytes((p / "journal.jsonl").read_bytes()[:-30]),
         TruncatedTail,
-        "event 43",
+        "event 45",
     ),
     "drop the final line end": (
         lambda p: (p / "journal.jsonl").write_bytes((p / "journal.jsonl").read_bytes()[:-1]),
         TruncatedTail,
-        "event 43",
+        "event 45",
     ),
     "append bytes": (
         lambda p: (p / "journal.jsonl").write_bytes((p / "journal.jsonl").read_bytes() + b"more"),
         EventInserted,
-        "journal.jsonl line 45",
+        "journal.jsonl line 47",
     ),
     "empty the journal": (lambda p: (p / "journal.jsonl").write_bytes(b""), TruncatedTail, "event 0"),
     "change the head": (
-        lambda p: rewrite(p / "head.json", b'"count":44', b'"count":43'),
+        lambda p: rewrite(p / "head.json", b'"count":46', b'"count":45'),
         SignatureInvalid,
         "head.json",
     ),

@@ -119,7 +119,7 @@ def kind_of(event: Event) -> str:
 
 def test_every_kind_feeds_some_trace_or_record() -> None:
     fed = {kind for path, kinds in SOURCES.items() if path != "report.md" for kind in kinds}
-    assert fed == set(KINDS)
+    assert fed == set(KINDS) - {"history/1"}, "history holds states of the workspace, nothing to tell"
 
 
 def test_the_documentation_lists_the_sources_of_every_file() -> None:
@@ -218,6 +218,7 @@ def test_records(files: dict[str, bytes]) -> None:
         ("e2", True),
         ("e3", True),
         ("e4", False),
+        (None, True),
         ("e5", True),
     ]
     card = msgspec.json.decode(files["episode.json"])

@@ -24,8 +24,9 @@ _LINE = re.compile(
 )
 _CARD = re.compile(r"(?<![\d.-])(?:\d[ -]?){13,19}(?![\d-])")
 _ENV_LINE = re.compile(
-    r"(?P<lead>^(?:export\s+)?(?:[A-Z][A-Z0-9_]*_)?(?:SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|"
-    r"CREDENTIALS?|DATABASE_URL|DSN)(?:_[A-Z0-9_]*)?=)(?!\[secret:|\s*$)\S[^\n]*",
+    r"(?P<lead>^[ \t]*(?:\d+[:|\t ]\s*)?(?:export\s+)?(?:[A-Z][A-Z0-9_]*_)?"
+    r"(?:SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|"
+    r"CREDENTIALS?|DATABASE_URL|DSN)(?:_[A-Z0-9_]*)?=)(?!\[secret:|\s*$)[^\s$(][^\n(]*$",
     re.MULTILINE,
 )
 _CODE_LIKE: Final = frozenset(

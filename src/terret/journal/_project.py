@@ -55,7 +55,7 @@ _SOURCES: dict[str, tuple[type[Data], ...]] = {
     "records/memory.jsonl": (e.MemoryReferenced,),
     "records/state.json": (e.StateUpdated,),
     "records/observation.jsonl": (e.Observed, *_EFFECTS, e.Faulted, e.EpisodeResumed),
-    "records/permission.jsonl": (e.Intent, e.Denied),
+    "records/permission.jsonl": (e.Intent, e.Denied, e.Guarded),
     "patch.diff": (e.PatchTaken,),
     "verification.json": (e.EpisodeOpened, e.CheckRan, e.Evaluated, e.Labelled),
     "report.md": (

@@ -20,6 +20,7 @@ from terret.journal._events import (
     Evaluated,
     Event,
     Faulted,
+    Guarded,
     Intent,
     Labelled,
     MemoryReferenced,
@@ -131,11 +132,14 @@ def observation_record(events: Sequence[Event]) -> list[Row]:
 
 
 def permission_record(events: Sequence[Event]) -> list[Row]:
-    """Every decision of authority, bound to the SHA-256 of the exact arguments."""
+    """Every decision of authority, bound to the SHA-256 of the exact arguments, and what hooks had to say."""
     rows: list[Row] = []
     seen: set[tuple[int, str]] = set()
     for event in events:
         data = event.data
+        if isinstance(data, Guarded):
+            rows.append(_hook_row(event, data))
+            continue
         if not isinstance(data, Intent | Denied) or (event.pid, data.effect) in seen:
             continue
         seen.add((event.pid, data.effect))
@@ -154,6 +158,27 @@ def permission_record(events: Sequence[Event]) -> list[Row]:
             }
         )
     return rows
+
+
+def _hook_row(event: Event, data: Guarded) -> Row:
+    first = data.findings[0] if data.findings else {}
+    return {
+        "pid": event.pid,
+        "ts": event.ts,
+        "turn": data.turn,
+        "effect": None,
+        "primitive": f"hook.{data.point}",
+        "effect_class": None,
+        "resource": data.name,
+        "args_sha256": None,
+        "granted": data.effect == "allow",
+        "decision": {
+            "effect": data.effect,
+            "rule": f"{first.get('part', 'guard')}:{first.get('rule', 'none')}",
+            "reason": first.get("evidence", ""),
+            "findings": data.findings,
+        },
+    }
 
 
 def verification_record(events: Sequence[Event], task: Row) -> Row:
