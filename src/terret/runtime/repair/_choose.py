@@ -25,21 +25,18 @@ def choose(pool: Sequence[Plausible], answers: Sequence[Answers], voters: Sequen
 
     Candidates that answer every generated input alike form a group. The group that contradicts the fewest examples of
     the specification wins; then, where there are ``voters`` (answers of implementations the model wrote from the
-    specification alone), the one that agrees best with them and with the model's own candidates; then the one that
-    fails or hangs on the fewest inputs, has most support, and holds the smallest change. Within a group it is the
+    specification alone), the one that agrees best with them; then the one that fails or hangs on the fewest inputs, has most support, and holds the smallest change. Within a group it is the
     smallest change, a model's before an operator's.
     """
     if len(answers) != len(pool):
         answers = [Answers((), 0)] * len(pool)
-    own = [answer for item, answer in zip(pool, answers, strict=True) if item.source == "model"]
-    heard = [*voters, *own] if voters else []
     groups: defaultdict[Answers, list[int]] = defaultdict(list)
     for index, answer in enumerate(answers):
         groups[answer].append(index)
 
     def rank(group: tuple[Answers, list[int]]) -> tuple[int, float, int, int, int]:
         answer, members = group
-        agreement = sum(_agreement(answer, voter) for voter in heard)
+        agreement = sum(_agreement(answer, voter) for voter in voters)
         support = sum(MODEL_WEIGHT if pool[index].source == "model" else 1 for index in members)
         support += MODEL_WEIGHT * sum(voter.each == answer.each for voter in voters)
         smallest = min(pool[index].changed_lines for index in members)
