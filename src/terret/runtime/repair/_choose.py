@@ -25,8 +25,9 @@ def choose(pool: Sequence[Plausible], answers: Sequence[Answers], voters: Sequen
 
     Candidates that answer every generated input alike form a group. The group that contradicts the fewest examples of
     the specification wins; then, where there are ``voters`` (answers of implementations the model wrote from the
-    specification alone), the one that agrees best with them; then the one that fails or hangs on the fewest inputs, has most support, and holds the smallest change. Within a group it is the
-    smallest change, a model's before an operator's.
+    specification alone), the one that agrees best with them; then the one that fails or hangs on the fewest inputs, has
+    most support, and holds the smallest change. Within a group it is the smallest change, a model's before an
+    operator's.
     """
     if len(answers) != len(pool):
         answers = [Answers((), 0)] * len(pool)
