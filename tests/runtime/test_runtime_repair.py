@@ -102,6 +102,17 @@ def test_many_like_minded_operators_do_not_outvote_what_the_specification_says()
     assert pool[choose(pool, answers, [Answers(right, 0)])].text == "right"
 
 
+def test_of_those_that_agree_about_as_well_the_smallest_change_is_kept() -> None:
+    vote = Answers(tuple("aaaaaaaaaaaaaaaaaaaa"), 0)
+    kept = Answers(tuple("aaaaaaaaaaaaaaaaaaax"), 0)
+    right = Answers(tuple("aaaaaaaaaaaaaaaaaayy"), 0)
+    other = Answers(tuple("aaaaaaaaaaaaaazzzzzz"), 0)
+    pool = [Plausible("kept", "model", 4), Plausible("right", "operator", 2), Plausible("other", "operator", 2)]
+    assert pool[choose(pool, [kept, right, other], [vote])].text == "right"
+    far = [Plausible("kept", "model", 4), Plausible("other", "operator", 2)]
+    assert far[choose(far, [kept, other], [vote])].text == "kept"
+
+
 def test_candidates_that_answer_alike_are_decided() -> None:
     alike = Answers(("a", "b"), 0)
     assert not undecided([alike, alike])
