@@ -25,7 +25,7 @@ _HIDDEN = re.compile(
 )
 _TAGS = re.compile("[\U000e0020-\U000e007e]+")
 _ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|&#x?[0-9a-fA-F]{2,6};)")
-_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){2,}|%(?:20|2[fF]|3[aA-dD])")
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){2,}|%(?:20|25|2[fF]|3[aA-dD])")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+/_-]{4}){4,}(?:[A-Za-z0-9+/_-]{2,3}={0,2})?(?![A-Za-z0-9+/])")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{2}[ :]?){10,}(?![0-9A-Za-z])")
 _ROT13 = re.compile(r"rot-?13", re.IGNORECASE)

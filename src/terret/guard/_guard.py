@@ -82,7 +82,8 @@ class Guard:
 
     def declare(self) -> dict[str, Any]:
         """The settings, and whether a model is asked."""
-        return {"config": msgspec.to_builtins(self.config), "model": self._scanner is not None}
+        config = msgspec.json.decode(msgspec.json.encode(self.config))
+        return {"config": config, "model": self._scanner is not None}
 
     def approve(self, subject: Subject) -> None:
         """Let exactly this call pass once where it would have to be asked about."""

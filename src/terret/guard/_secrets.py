@@ -94,7 +94,7 @@ def redact(text: str, scrubber: Scrubber) -> str:
 
 def _luhn(text: str) -> bool:
     digits = [int(char) for char in text if char.isdigit()]
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 3:
+    if not 13 <= len(digits) <= 19 or len(set(digits)) < 2:
         return False
     total = sum(d if place % 2 == 0 else d * 2 - 9 * (d > 4) for place, d in enumerate(reversed(digits)))
     return total % 10 == 0

@@ -90,7 +90,7 @@ RISKY_SUFFIXES: Final = [
 ]
 """Shorteners, paste sites, request bins and tunnels: nobody can see where they lead."""
 
-_HOST = re.compile(r"(?:https?|ftp|wss?)://[^\s\"'<>)\]},;]+|\bwww\.[^\s\"'<>)\]},;]+", re.IGNORECASE)
+_HOST = re.compile(r"(?:(?:https?|ftp|wss?)://(?:\[[0-9a-fA-F:.]+\])?|\bwww\.)[^\s\"'<>)\]},;]*", re.IGNORECASE)
 _LOCAL_NAMES = ("localhost", "metadata", "metadata.google.internal", "host.docker.internal")
 
 
