@@ -358,8 +358,9 @@ SCENARIOS: tuple[Scenario, ...] = (
         "thread-bomb",
         "bombs",
         stopped_by=("pids",),
-        python="import threading, time\n"
-        "for i in range(60):\n    threading.Thread(target=time.sleep, args=(2,), daemon=True).start()\nprint('REACHED')",
+        python="import threading, time\ntry:\n    for i in range(60):\n"
+        "        threading.Thread(target=time.sleep, args=(2,), daemon=True).start()\n    print('REACHED')\n"
+        "except RuntimeError as error:\n    print('refused:', error)",
     ),
     Scenario(
         "memory-bomb",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from terret.sandbox._admission import Admission, machine_admission, memory_hint
 from terret.sandbox._probe import probe
 from terret.sandbox._sandbox import Sandbox
 from terret.sandbox._session import Session
@@ -9,6 +10,7 @@ from terret.sandbox._types import Command, Completed, Entry, FileChange, FileRef
 from terret.sandbox._workspace import Workspace
 
 __all__ = [
+    "Admission",
     "Command",
     "Completed",
     "Entry",
@@ -20,5 +22,7 @@ __all__ = [
     "Session",
     "Tier",
     "Workspace",
+    "machine_admission",
+    "memory_hint",
     "probe",
 ]

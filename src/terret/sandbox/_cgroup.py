@@ -19,15 +19,17 @@ from terret.task import Limits
 
 _MB = 1 << 20
 _serial = count()
+_NEAR = 0.9
 _NAME = re.compile(r"terret-(\d+)-\d+")
 
 
 class Hierarchy:
     """Where groups can be made: ``roots`` maps a controller to the folder for new groups."""
 
-    def __init__(self, version: Literal["v1", "v2"], roots: dict[str, Path]) -> None:
+    def __init__(self, version: Literal["v1", "v2"], roots: dict[str, Path], outer: Path | None = None) -> None:
         self.version: Literal["v1", "v2"] = version
         self.roots = roots
+        self._outer = outer
 
     @property
     def complete(self) -> bool:
@@ -38,6 +40,28 @@ class Hierarchy:
         """The same for processes and CPU time only; None where processes cannot be bounded."""
         roots = {controller: root for controller, root in self.roots.items() if controller != "memory"}
         return Hierarchy(self.version, roots) if "pids" in roots else None
+
+    def bounded(self, memory_mb: int) -> Hierarchy:
+        """The same inside a new group that bounds the memory of all groups in it together; :meth:`remove` ends it.
+
+        Raises:
+            OSError: The group cannot be made.
+        """
+        name = f"terret-{os.getpid()}-{next(_serial)}"
+        outer = self.roots["memory"] / name
+        outer.mkdir()
+        _bound_memory(outer, memory_mb * _MB, v1=self.version == "v1")
+        if self.version == "v1":
+            return Hierarchy("v1", self.roots | {"memory": outer}, outer)
+        for controller in ("+memory", "+pids", "+cpu"):
+            with contextlib.suppress(OSError):
+                _write(outer / "cgroup.subtree_control", controller)
+        return Hierarchy("v2", dict.fromkeys(self.roots, outer), outer)
+
+    def remove(self) -> None:
+        """Remove the group :meth:`bounded` made."""
+        if self._outer is not None:
+            _remove(self._outer)
 
     def group(self, limits: Limits) -> Group:
         """A new, empty group with the limits set.
@@ -76,18 +100,53 @@ class Group:
             # One of bubblewrap's own processes is in the group.
             _write(self._folders["pids"] / "pids.max", limits.pids + 1)
             if "memory" in self._folders:
-                self._bound_memory(self._folders["memory"], limits.memory_mb * _MB)
+                _bound_memory(self._folders["memory"], limits.memory_mb * _MB, v1=self._v1)
         except OSError:
             self.close()
             raise
 
-    def _bound_memory(self, folder: Path, most: int) -> None:
-        _write(folder / ("memory.limit_in_bytes" if self._v1 else "memory.max"), most)
+    def soften(self, memory_mb: int, *, final: bool) -> None:
+        """Have the tree pause at this much memory instead of being killed; ``final`` is the limit that kills."""
+        folder = self._folders["memory"]
         with contextlib.suppress(OSError):
             if self._v1:
-                _write(folder / "memory.memsw.limit_in_bytes", most)
+                _write(folder / "memory.oom_control", 0 if final else 1)
+                _write(folder / "memory.limit_in_bytes", memory_mb * _MB)
             else:
-                _write(folder / "memory.swap.max", 0)
+                _write(folder / "memory.high", "max" if final else memory_mb * _MB)
+
+    def pressed(self) -> bool:
+        """Whether the tree stands at its soft limit, or so near that what can be given back will not help long."""
+        folder = self._folders["memory"]
+        try:
+            if self._v1 and _field(folder / "memory.oom_control", "under_oom"):
+                return True
+            limit = _read(folder / ("memory.limit_in_bytes" if self._v1 else "memory.high")).strip()
+            used = int(_read(folder / ("memory.usage_in_bytes" if self._v1 else "memory.current")))
+            if limit == "max" or used < _NEAR * int(limit):
+                return False
+            kept = ("total_inactive_file", "total_active_file") if self._v1 else ("inactive_file", "active_file")
+            return used - sum(_field(folder / "memory.stat", name) for name in kept) > _NEAR * int(limit)
+        except (OSError, ValueError):
+            return False
+
+    def freeze(self, frozen: bool) -> None:
+        """Stop every process of the tree, or let it go on, where the kernel can; a frozen one can still be killed."""
+        folder = self._folders.get("core", self._folders["pids"])
+        with contextlib.suppress(OSError):
+            _write(folder / "cgroup.freeze", int(frozen))
+
+    def figures(self) -> dict[str, float]:
+        """Most processes at a time, and milliseconds some of them stood still for want of memory or CPU."""
+        found: dict[str, float] = {}
+        with contextlib.suppress(OSError, ValueError):
+            found["pids"] = max(0, int(_read(self._folders["pids"] / "pids.peak")) - 1)
+        core = self._folders.get("core", self._folders["pids"])
+        for name in ("memory", "cpu"):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                some = _read(core / f"{name}.pressure").split("\n", 1)[0]
+                found[f"{name}_stall_ms"] = int(some.rpartition("total=")[2]) / 1000
+        return found
 
     def join(self, pid: int) -> None:
         """Move a process in; what it starts from now on is inside too."""
@@ -131,16 +190,7 @@ class Group:
     def close(self) -> None:
         """Remove the group; every process in it must be dead or dying."""
         for folder in set(self._folders.values()):
-            for attempt in range(200):
-                try:
-                    folder.rmdir()
-                    break
-                except FileNotFoundError:
-                    break
-                except OSError:
-                    if attempt == 20:
-                        _kill_all(folder)
-                    time.sleep(0.0002 if attempt < 10 else 0.005)
+            _remove(folder)
 
 
 @cache
@@ -190,6 +240,11 @@ def _v1() -> Hierarchy | None:
                 folder = _below(root, mount, own[controller])
                 if os.access(folder, os.W_OK):
                     roots[wanted] = folder
+    for root, mount, _ in _mounts("cgroup2") if "pids" in roots else []:
+        # A second hierarchy without controllers still freezes, and tells of pressure.
+        folder = _below(root, mount, own.get("", "/"))
+        if os.access(folder / "cgroup.procs", os.W_OK) and os.access(folder, os.W_OK):
+            roots["core"] = folder
     return Hierarchy("v1", roots) if "pids" in roots else None
 
 
@@ -216,6 +271,28 @@ def _hands_down(folder: Path) -> bool:
     return writable and {"memory", "pids"} <= given
 
 
+def _remove(folder: Path) -> None:
+    for attempt in range(200):
+        try:
+            folder.rmdir()
+            break
+        except FileNotFoundError:
+            break
+        except OSError:
+            if attempt == 20:
+                _kill_all(folder)
+            time.sleep(0.0002 if attempt < 10 else 0.005)
+
+
+def _bound_memory(folder: Path, most: int, *, v1: bool) -> None:
+    _write(folder / ("memory.limit_in_bytes" if v1 else "memory.max"), most)
+    with contextlib.suppress(OSError):
+        if v1:
+            _write(folder / "memory.memsw.limit_in_bytes", most)
+        else:
+            _write(folder / "memory.swap.max", 0)
+
+
 def _kill_all(folder: Path) -> None:
     with contextlib.suppress(OSError, ValueError):
         for pid in _read(folder / "cgroup.procs").split():
@@ -231,7 +308,7 @@ def _read(path: Path) -> str:
         os.close(handle)
 
 
-def _write(path: Path, value: int) -> None:
+def _write(path: Path, value: int | str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(handle, str(value).encode())

@@ -65,7 +65,8 @@ def completed(status: Status, code: int | None, output: HeadTail, wall_ms: float
     """The result; a shell's exit code above 128 names the signal that ended its last process."""
     text, truncated = output.result()
     signal = 9 if code is None else code - 128 if 128 < code <= 128 + 64 else None
-    return Completed(status, code, signal, text, truncated, output.total, wall_ms, watch.cpu_ms(), watch.peak())
+    figures = (wall_ms, watch.cpu_ms(), watch.peak(), watch.resources())
+    return Completed(status, code, signal, text, truncated, output.total, *figures)
 
 
 def follow(
@@ -83,14 +84,14 @@ def follow(
         poll.register(handle, select.POLLIN)
     pause, tick = FIRST_TICK, time.monotonic() + FIRST_TICK
     while True:
-        ready = poll.poll(max(0.0, min(tick, deadline) - time.monotonic()) * 1000 + 0.5)
+        ready = poll.poll(max(0.0, min(tick, deadline + watch.paused_s) - time.monotonic()) * 1000 + 0.5)
         for handle, _ in ready:
             if handle != cage.exited and not sources[handle]():
                 poll.unregister(handle)
         if (listener is not None and listener.done) or (cage.exited, select.POLLIN) in ready:
             return None
         now = time.monotonic()
-        if now >= deadline:
+        if now >= deadline + watch.paused_s:
             return "timeout"
         if output.flooded:
             return "output"

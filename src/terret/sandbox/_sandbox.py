@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from terret.errors import SandboxError, SandboxUnavailable
+from terret.sandbox._admission import Admission, Claim, memory_hint
 from terret.sandbox._bwrap import arguments, base_environment, find_bwrap, system_ready
 from terret.sandbox._cgroup import Group, find_hierarchy
 from terret.sandbox._command import (
@@ -55,6 +56,8 @@ class Sandbox:
         env: Further variables of every command.
         allow_none: Whether a machine without isolation, or ``tier="none"``, is acceptable.
         warm: Whether to keep the sandbox of the next command ready: two waiting processes for a quicker start.
+        admission: The memory its commands share with those of other sandboxes; each is alone without. A shell session
+            takes no part.
 
     Raises:
         SandboxUnavailable: The machine cannot give the tier, or ``none`` was not allowed.
@@ -70,6 +73,7 @@ class Sandbox:
         env: Mapping[str, str] | None = None,
         allow_none: bool = False,
         warm: bool = False,
+        admission: Admission | None = None,
     ) -> None:
         self.tier: Tier = choose(tier, allow_none)
         self.workspace = os.path.realpath(workspace)
@@ -80,6 +84,9 @@ class Sandbox:
         self._bwrap = find_bwrap() or ""
         self._overlay = probe().features.get("overlay") is True
         found = find_hierarchy() if self.tier != "none" else None
+        self._admission = admission
+        if admission is not None and found is not None and self.tier == "full":
+            found = admission.around(found)
         self._hierarchy = found if found is None or self.tier == "full" else found.without_memory()
         self._disk = DiskMeter(self.workspace)
         self._lock = threading.Lock()
@@ -115,6 +122,7 @@ class Sandbox:
             "network": "off unless a command asks",
             "scratch": "overlay" if self._overlay else "copy",
             "read_only": list(self.read_only),
+            "shared_memory_mb": self._admission.total_mb if self._admission is not None else None,
         }
 
     def run(self, command: Command) -> Completed:
@@ -131,12 +139,14 @@ class Sandbox:
         with open_stdin(command.stdin) as stdin:
             if self.tier == "none":
                 return self._run_plain(text, command, stdin)
-            if command.scratch and not self._overlay:
-                with self._copy() as copy:
-                    return self._run_caged(text, command, stdin, copy, DiskMeter(copy))
-            if self._warm is not None and command.stdin is None and not command.scratch:
-                return self._run_warm(self._warm, text, command, stdin)
-            return self._run_caged(text, command, stdin, self.workspace, None if command.scratch else self._disk)
+            with self._admitted(command) as claim:
+                if command.scratch and not self._overlay:
+                    with self._copy() as copy:
+                        return self._run_caged(text, command, stdin, copy, DiskMeter(copy), claim)
+                if self._warm is not None and command.stdin is None and not command.scratch:
+                    return self._run_warm(self._warm, text, command, stdin, claim)
+                disk = None if command.scratch else self._disk
+                return self._run_caged(text, command, stdin, self.workspace, disk, claim)
 
     def session(self, limits: Limits) -> Session:
         """A shell that stays open; ``limits`` holds for it as a whole, output and CPU time for each command.
@@ -288,22 +298,38 @@ class Sandbox:
 
     # one command
 
+    @contextlib.contextmanager
+    def _admitted(self, command: Command) -> Generator[Claim | None]:
+        """Wait for memory where it is shared; what the command holds of it."""
+        claim = None
+        if self._admission is not None and self._admission.control:
+            most = command.limits.memory_mb
+            # Without a control group there is no soft limit to pause at.
+            soft = memory_hint(command.memory, command.limits) if self.tier == "full" else most
+            claim = self._admission.enter(soft or most, most, lambda: self._closed)
+            self.check_open()
+        try:
+            yield claim
+        finally:
+            if claim is not None:
+                claim.close()
+
     def _launch_warm(self, words: list[str], key: WarmKey, stdin: int) -> tuple[Cage, Group | None]:
         return self.launch(words, key.limits, stdin=stdin, env=dict(key.env), network=key.network)
 
-    def _run_warm(self, pool: WarmPool, text: str, command: Command, stdin: int) -> Completed:
+    def _run_warm(self, pool: WarmPool, text: str, command: Command, stdin: int, claim: Claim | None) -> Completed:
         """Run in the sandbox that waits, if there is one; have the next made ready meanwhile."""
         key = WarmKey(_settled(command.limits), tuple(command.env.items()), command.network)
         ready = pool.take(key) if len(os.fsencode(text)) <= LONGEST else None
         try:
             if ready is None:
-                return self._run_caged(text, command, stdin, self.workspace, self._disk)
+                return self._run_caged(text, command, stdin, self.workspace, self._disk, claim)
             if ready.group is not None:
                 ready.group.reset_peak()
-            watch = Watch(command.limits, ready.group, self._disk, ready.cage.init)
+            watch = Watch(command.limits, ready.group, self._disk, ready.cage.init, claim)
             if not ready.give(text):
                 pool.discard(ready)
-                return self._run_caged(text, command, stdin, self.workspace, self._disk)
+                return self._run_caged(text, command, stdin, self.workspace, self._disk, claim)
             return self._supervised(ready.cage, ready.group, watch)
         finally:
             pool.want(key)
@@ -319,7 +345,9 @@ class Sandbox:
         finally:
             self.retire(cage, group)
 
-    def _run_caged(self, text: str, command: Command, stdin: int, folder: str, disk: DiskMeter | None) -> Completed:
+    def _run_caged(
+        self, text: str, command: Command, stdin: int, folder: str, disk: DiskMeter | None, claim: Claim | None
+    ) -> Completed:
         overlay = command.scratch and folder == self.workspace
         with script(text) as (words, shown):
             cage, group = self.launch(
@@ -332,7 +360,7 @@ class Sandbox:
                 workspace=folder,
                 shown=shown,
             )
-            return self._supervised(cage, group, Watch(command.limits, group, disk))
+            return self._supervised(cage, group, Watch(command.limits, group, disk, claim=claim))
 
     def _run_plain(self, text: str, command: Command, stdin: int) -> Completed:
         with self._lock:

@@ -40,7 +40,6 @@ class Command(msgspec.Struct, frozen=True):
     """One command line for ``bash -c``.
 
     ``cwd`` is relative to the workspace; without ``stdin`` the command reads end-of-file; ``env`` adds to the
-    sandbox's own variables; with ``scratch`` everything written to the workspace is thrown away (tier ``none`` cannot).
     """
 
     run: str
@@ -50,15 +49,18 @@ class Command(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     network: bool = False
     scratch: bool = False
+    memory: str | None = None
 
 
-class Completed(msgspec.Struct, frozen=True):
+class Completed(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a command ended.
 
     ``output`` is stdout and stderr merged, cut to ``limits.output_kb`` by keeping head and tail; ``total_bytes`` is its
     full length. ``exit_code`` is None when the command was stopped before it ended; ``signal`` is what killed the
     command or its last process. ``cpu_ms`` and ``peak_kb`` cover the whole process tree (peak: the largest process
-    where there is no cgroup).
+    where there is no cgroup). ``resources`` holds further figures where there are any: ``pids`` (most at a time),
+    ``memory_stall_ms`` and ``cpu_stall_ms`` (pressure), ``waited_ms`` (for admission), ``paused_ms`` and ``raised`` (at
+    its soft limit), ``soft_mb`` (that limit at the end).
     """
 
     status: Status
@@ -70,6 +72,7 @@ class Completed(msgspec.Struct, frozen=True):
     wall_ms: float
     cpu_ms: float
     peak_kb: int
+    resources: dict[str, float] = {}
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -9,7 +9,9 @@ import stat
 import time
 from pathlib import Path
 
+from terret.sandbox._admission import Claim
 from terret.sandbox._cgroup import Group
+from terret.sandbox._relief import Relief
 from terret.sandbox._types import Status
 from terret.task import Limits
 
@@ -111,16 +113,24 @@ def _filled(folder: str) -> int:
 class Watch:
     """The checks of one command; :meth:`check` names the limit that is exceeded.
 
-    ``urgent`` asks for the next check soon, because processes multiply.
+    ``urgent`` asks for the next check soon, because processes multiply or wait for memory.
 
     Args:
         limits: The limits.
         group: The control group; what it does not cover is read from ``/proc``.
         disk: The meter of the workspace; None when its writes go to memory.
         init: The sandbox's first process, where it has been running before.
+        claim: What the command holds of memory that is shared with others.
     """
 
-    def __init__(self, limits: Limits, group: Group | None, disk: DiskMeter | None, init: int | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        group: Group | None,
+        disk: DiskMeter | None,
+        init: int | None = None,
+        claim: Claim | None = None,
+    ) -> None:
         self.limits = limits
         self.group = group
         self.disk = disk
@@ -136,11 +146,34 @@ class Watch:
             self._cpu_base = _tree_cpu_ms(_tree(init, limits.pids + 1)[0])
         self._kills = group.memory_kills() if group is not None else 0
         self._refused = group.refused_processes() if group is not None else 0
+        self._claim = claim
+        self._relief = Relief(group, claim) if claim and group is not None and "memory" in controllers else None
+        self._figures = group.figures() if group is not None else {}
         if disk is not None:
             disk.start()
 
+    @property
+    def paused_s(self) -> float:
+        """Seconds spent waiting for memory, which are not the command's."""
+        return self._relief.paused_s if self._relief is not None else 0.0
+
+    def resources(self) -> dict[str, float]:
+        """Further figures of the command so far, see :class:`Completed`."""
+        found = self.group.figures() if self.group is not None else {}
+        for name in ("memory_stall_ms", "cpu_stall_ms"):
+            if name in found:
+                found[name] -= self._figures.get(name, 0.0)
+        if self._claim is not None:
+            found |= {"waited_ms": self._claim.waited_s * 1000, "soft_mb": self._claim.held}
+        if self._relief is not None:
+            found |= {"paused_ms": self._relief.paused_s * 1000, "raised": self._relief.raised}
+        return {name: round(value, 3) for name, value in found.items() if value}
+
     def check(self, init: int | None) -> Status | None:
         """The limit the running tree exceeds."""
+        self.urgent = self._relief is not None and self._relief.look()
+        if self.urgent:
+            return None
         found = self._hit()
         if found is None and self._by_walk and init is not None:
             found = self._walk(init)

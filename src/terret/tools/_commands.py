@@ -13,6 +13,7 @@ from terret.tools._declare import tool
 from terret.tools._result import Finished, Primitives, ToolFailure, ToolResult
 
 _HANDLE = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_MEMORY = re.compile(r"low|medium|high|[1-9][0-9]{0,5}[mg]b?", re.IGNORECASE)
 
 _STOPPED = {
     "timeout": "the time ran out; run less, or give a longer timeout_s",
@@ -26,18 +27,24 @@ _STOPPED = {
 
 
 @tool
-async def run(primitives: Primitives, command: str, timeout_s: float | None = None) -> ToolResult:
+async def run(
+    primitives: Primitives, command: str, timeout_s: float | None = None, memory: str | None = None
+) -> ToolResult:
     """Run a shell command in the root of the repository; there is no network and no input.
 
     Args:
         command: What to run, for bash.
         timeout_s: Seconds after which it is stopped; left out, the limit of the task.
+        memory: What it will need: low, medium, high, or a size such as 512m or 2g.
     """
     if not command.strip() or "\0" in command:
         raise ToolFailure("bad_arguments", "give a command without NUL characters")
     if timeout_s is not None and timeout_s <= 0:
         raise ToolFailure("bad_arguments", f"timeout_s={timeout_s:g}: give a positive number of seconds")
-    done = await primitives.run(command, timeout_s)
+    if memory is not None and not _MEMORY.fullmatch(memory):
+        raise ToolFailure("bad_arguments", f"memory={memory}: give low, medium, high, or a size such as 512m or 2g")
+    # Only a hint that was given is passed on, so that primitives without one serve too.
+    done = await (primitives.run(command, timeout_s) if memory is None else primitives.run(command, timeout_s, memory))
     failure = _failure(done)
     first = f"exit code {done.exit_code}" if done.status == "ok" else f"stopped ({done.status}): {_why(done)}"
     text = readable(done.output).rstrip("\n")

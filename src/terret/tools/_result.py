@@ -98,8 +98,8 @@ class Primitives(Protocol):
         """The entries below a folder, ``depth`` levels deep."""
         ...
 
-    async def run(self, command: str, timeout_s: float | None = None) -> Finished:
-        """Run a shell command in the workspace."""
+    async def run(self, command: str, timeout_s: float | None = None, memory: str | None = None) -> Finished:
+        """Run a shell command in the workspace; ``memory`` says what it is expected to need."""
         ...
 
     async def search(self, pattern: str, path: str, glob: str | None, limit: int) -> Finished:
