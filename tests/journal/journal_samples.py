@@ -30,9 +30,14 @@ from terret.journal import (
     Journal,
     Labelled,
     MemoryReferenced,
+    MessageSent,
     Observed,
     Outcome,
     PatchTaken,
+    ProcessEnded,
+    ProcessMoved,
+    ProcessReplaced,
+    ProcessStarted,
     SigningKey,
     StateUpdated,
     Stopped,
@@ -170,14 +175,34 @@ def last_turns(blobs: BlobStore) -> list[EventData]:
     ]
 
 
+def processes() -> list[EventData]:
+    """The life of one agent process beside the episode's own."""
+    held = [{"resource": "fs:src/*", "rights": ["read"], "effect": "allow"}]
+    return [
+        ProcessStarted(
+            0, 0, "spawn", "reviewer", {"look": "src"}, "team", 1, ".", ["read_file"], {"tokens": 9.0}, held
+        ),
+        ProcessMoved("running", "waiting_event", "wait", {"kind": "message", "key": "", "until": None}),
+        MessageSent(1, "hint", {"look": "login.py"}),
+        ProcessMoved("waiting_event", "runnable", "message"),
+        ProcessReplaced("writer", None, ["write_file"], ["c1"]),
+        ProcessEnded("exited", {"found": 1}, {"tokens": 7.0}),
+    ]
+
+
 def resumption() -> EpisodeResumed:
     unknown = [{"effect": "e3", "primitive": "fs.write", "rule": "restore and repeat", "note": "it stayed inside"}]
     return EpisodeResumed(17, 42.5, unknown, {"terret": "0.1.0"})
 
 
 def whole(blobs: BlobStore) -> list[EventData]:
-    """Every kind of event, with a resumption in the middle."""
+    """Every kind of event but those of agent processes, with a resumption in the middle."""
     return [*first_turns(blobs), resumption(), *last_turns(blobs)]
+
+
+def everything(blobs: BlobStore) -> list[EventData]:
+    """The same with agent processes beside it."""
+    return [*first_turns(blobs), resumption(), *processes(), *last_turns(blobs)]
 
 
 def record(folder: Path, payloads: Sequence[EventData]) -> Journal:
@@ -196,7 +221,7 @@ def write_golden(target: Path) -> None:
     """Replace the golden package."""
     with tempfile.TemporaryDirectory() as name:
         live = Path(name)
-        with record(live, whole(BlobStore(live / "blobs"))) as journal:
+        with record(live, everything(BlobStore(live / "blobs"))) as journal:
             shutil.rmtree(target, ignore_errors=True)
             write_package(target, journal)
 

@@ -5,11 +5,15 @@ within a version; a new version is a new struct plus a migration, and a golden f
 All payload values are plain JSON types so that an event can be re-encoded byte for byte.
 """
 
+# ruff: noqa: RUF012 - msgspec copies mutable defaults
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
+
+from terret.journal._data import Data
+from terret.journal._process_events import MessageSent, ProcessEnded, ProcessMoved, ProcessReplaced, ProcessStarted
 
 INLINE_LIMIT = 2048
 """Characters kept inside an event; anything longer becomes a content-addressed blob."""
@@ -25,10 +29,6 @@ class Text(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     inline: str | None = None
     blob: str | None = None
     head: str | None = None
-
-
-class Data(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=True, gc=False):
-    """Base of every event payload."""
 
 
 class EpisodeOpened(Data, frozen=True, tag="episode.opened/1"):
@@ -363,6 +363,11 @@ EventData = (
     | Evaluated
     | Labelled
     | EpisodeClosed
+    | ProcessStarted
+    | ProcessReplaced
+    | ProcessMoved
+    | ProcessEnded
+    | MessageSent
 )
 """Every payload an event can carry."""
 

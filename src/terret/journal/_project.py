@@ -10,6 +10,7 @@ from terret.journal import _events as e
 from terret.journal._blobs import BlobStore
 from terret.journal._codec import canonical
 from terret.journal._events import Data, Event, PatchTaken
+from terret.journal._process_record import process_record
 from terret.journal._records import (
     episode_record,
     memory_record,
@@ -35,6 +36,7 @@ from terret.journal._traces import (
 )
 
 PATCH = "patch.diff"
+PROCESSES = "records/process.jsonl"
 
 _EFFECTS = (e.Intent, e.Outcome)
 _OUTCOME = (
@@ -56,6 +58,7 @@ _SOURCES: dict[str, tuple[type[Data], ...]] = {
     "records/state.json": (e.StateUpdated,),
     "records/observation.jsonl": (e.Observed, *_EFFECTS, e.Faulted, e.EpisodeResumed),
     "records/permission.jsonl": (e.Intent, e.Denied, e.Guarded),
+    PROCESSES: (*(e.ProcessStarted, e.ProcessReplaced, e.ProcessMoved), *(e.ProcessEnded, e.MessageSent)),
     "patch.diff": (e.PatchTaken,),
     "verification.json": (e.EpisodeOpened, e.CheckRan, e.Evaluated, e.Labelled),
     "report.md": (
@@ -78,7 +81,8 @@ SOURCES: dict[str, tuple[str, ...]] = {path: tuple(kind_of(kind) for kind in kin
 def project(events: Sequence[Event], blobs: BlobStore) -> dict[str, bytes]:
     """Every derived file of the package, relative path to content; the same events give the same bytes.
 
-    Works on unfinished episodes; a file nothing fed is empty, or an object without values.
+    Works on unfinished episodes; a file nothing fed is empty, or an object without values. The record of processes is
+    left out when there were none.
 
     Raises:
         BlobMismatch: The blob of the task or the patch is missing or damaged.
@@ -86,6 +90,7 @@ def project(events: Sequence[Event], blobs: BlobStore) -> dict[str, bytes]:
     task = task_content(events, blobs)
     known = task_fields(task)
     patch = last(events, PatchTaken)
+    processes = process_record(events)
     return {
         "episode.json": _object(episode_record(events)),
         "traces/action.jsonl": _lines(action_trace(events)),
@@ -101,6 +106,7 @@ def project(events: Sequence[Event], blobs: BlobStore) -> dict[str, bytes]:
         "records/state.json": _object(state_record(events)),
         "records/observation.jsonl": _lines(observation_record(events)),
         "records/permission.jsonl": _lines(permission_record(events)),
+        **({PROCESSES: _lines(processes)} if processes else {}),
         PATCH: blobs.get(patch.blob) if patch else b"",
         "verification.json": _object(verification_record(events, known)),
         "report.md": report(events, known).encode("utf-8", "replace"),

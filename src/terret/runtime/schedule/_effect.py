@@ -1,0 +1,224 @@
+"""One effect of an agent process: authorise, reserve, stand in line, intent, act, outcome, book."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from terret.errors import BudgetExhausted, Diverged, InfrastructureError
+from terret.journal import Denied, Intent, Outcome
+from terret.permissions import Resource
+from terret.runtime._classes import EFFECT_CLASS, Act, raise_refusal, raise_unknown
+from terret.runtime.process import Hold, Wait
+from terret.tools import ToolFailure
+
+if TYPE_CHECKING:
+    from terret.runtime.schedule._seat import Seat
+
+_SYSTEM = {"effect": "allow", "rule": "process", "reason": "a process may wait"}
+
+
+class Interrupted(Exception):
+    """A signal ended what a process was waiting for; it may go on otherwise."""
+
+
+class Effect:
+    """One effect on its way.
+
+    Args:
+        seat: Whose effect it is.
+        primitive: What is done.
+        resource: What it is done to.
+        right: The right it takes.
+        args: The exact arguments, plain JSON.
+        reserve: The most it can cost.
+        key: By which the other side knows it again.
+    """
+
+    __slots__ = ("args", "key", "kind", "name", "primitive", "reserve", "resource", "right", "seat")
+
+    def __init__(
+        self,
+        seat: Seat,
+        primitive: str,
+        resource: str | Resource,
+        right: str,
+        args: dict[str, Any],
+        reserve: Mapping[str, float],
+        key: str | None,
+    ) -> None:
+        self.seat = seat
+        self.primitive = primitive
+        self.resource = resource
+        self.right = right
+        self.args = args
+        self.reserve = reserve
+        self.key = key
+        self.kind = EFFECT_CLASS.get(primitive, "external")
+        made = seat.process.incarnation
+        self.name = f"r{made}e{seat.count}" if made else f"e{seat.count}"
+
+    async def carry_out(self, act: Act) -> Outcome:
+        """Bring it to its outcome, the recorded one when there is one; raises what :meth:`Seat.effect` raises."""
+        seat, process, host = self.seat, self.seat.process, self.seat.host
+        begun, outcome = self._recorded()
+        if outcome is None and begun and self.kind != "read" and self.key is None:
+            outcome = self._record(Outcome(self.name, "unknown", {}, 0.0, dict(self.reserve)))
+            process.budget.spend(**self.reserve)
+        if outcome is None:
+            decision, hold = self._authorise()
+            tokens = float(self.reserve.get("tokens", 0.0))
+            try:
+                await host.admit(seat, tokens)
+            except BaseException:
+                # It stood in line and never began.
+                if process.alive:
+                    process.budget.release(hold)
+                raise
+            try:
+                if not begun:
+                    self._record(self._intent(decision), durable=self.kind != "read")
+                outcome = await self._act(act, hold)
+            finally:
+                host.leave(seat, tokens)
+        seat.count += 1
+        await seat.resume()
+        if "interrupted" in outcome.result:
+            raise Interrupted(self.primitive)
+        if "fault" in outcome.result:
+            raise InfrastructureError(outcome.result["message"], where=outcome.result["fault"])
+        raise_unknown(outcome)
+        raise_refusal(outcome)
+        return outcome
+
+    async def wait_until(self) -> None:
+        """Wait until the time in the arguments; of a wait that was recorded, until the recorded one."""
+        seat = self.seat
+        begun, outcome = self._recorded()
+        if outcome is None:
+            if not begun:
+                self._record(self._intent(_SYSTEM))
+            why = await seat.pause_for(Wait("timer", until=float(self.args["until"])), record=False)
+            result = {"interrupted": True} if why == "interrupt" else {}
+            outcome = self._record(Outcome(self.name, "killed" if result else "ok", result, 0.0))
+        seat.count += 1
+        if "interrupted" in outcome.result:
+            raise Interrupted(self.primitive)
+
+    def permit(self) -> None:
+        """Make sure of the authority for something the table itself records; a refusal is recorded.
+
+        Raises:
+            ToolFailure: There is none.
+        """
+        if not self._recorded()[0]:
+            self.seat.process.budget.release(self._authorise()[1])
+
+    # the inside
+
+    def _recorded(self) -> tuple[bool, Outcome | None]:
+        """Whether the effect began in the run that is taken up again, and its outcome."""
+        story = self.seat.story
+        if story is None or not story.stream:
+            return False, None
+        head = story.take(Denied if isinstance(story.stream[0], Denied) else Intent)
+        assert isinstance(head, Denied | Intent)
+        mine = self._scrubbed(head.decision)
+        same = (head.effect, head.primitive) == (mine.effect, mine.primitive)
+        if not same or (head.args != mine.args and self.primitive != "clock.wait"):
+            raise Diverged(
+                "a process does not repeat its record",
+                value=self.primitive,
+                where=f"process {self.seat.process.pid}, effect {head.effect} ({head.primitive})",
+                hint="its body may depend on nothing but its goal and what it was given",
+            )
+        if isinstance(head, Denied):
+            self._refuse(head.decision)
+        self.args = head.args if self.primitive == "clock.wait" else self.args
+        self._use()
+        outcome = story.take(Outcome)
+        assert outcome is None or isinstance(outcome, Outcome)
+        return True, outcome
+
+    def _use(self) -> None:
+        """Spend what a recorded effect used up of its capability."""
+        if self.primitive == "clock.wait":
+            return
+        authority = self.seat.process.authority
+        authority.commit(authority.reserve(self.resource, self.right, self.args))
+
+    def _authorise(self) -> tuple[dict[str, Any], Hold]:
+        process = self.seat.process
+        permit = process.authority.reserve(self.resource, self.right, self.args)
+        decision: dict[str, Any] = msgspec.to_builtins(permit.decision)
+        if decision["effect"] == "ask":
+            decision = {**decision, "effect": "deny", "reason": f"nobody is there to ask: {decision['reason']}"}
+        if decision["effect"] == "allow":
+            try:
+                hold = process.budget.reserve(**self.reserve)
+                process.authority.commit(permit)
+                return decision, hold
+            except BudgetExhausted as error:
+                rule = f"budget:{error.resource}"
+                decision = {"effect": "deny", "rule": rule, "reason": error.message, "limit": error.limit}
+                decision |= {"used": error.used, "asked": error.asked}
+        process.authority.release(permit)
+        self._record(Denied(self.name, self.primitive, self.args, decision, self.seat.count), durable=True)
+        self._refuse(decision)
+        raise AssertionError
+
+    def _refuse(self, decision: dict[str, Any]) -> None:
+        self.seat.count += 1
+        if decision["rule"].startswith("budget:"):
+            amounts = {name: float(decision[name]) for name in ("limit", "used", "asked")}
+            raise BudgetExhausted(decision["rule"].removeprefix("budget:"), **amounts)
+        raise ToolFailure("denied", f"{decision['reason']} (rule {decision['rule']})")
+
+    def _intent(self, decision: dict[str, Any]) -> Intent:
+        return Intent(self.name, self.primitive, self.kind, self.args, decision, self.seat.count, self.key)
+
+    def _scrubbed(self, decision: dict[str, Any]) -> Intent:
+        intent = self._intent(decision)
+        settled = self.seat.host.scrubbed(intent)
+        assert isinstance(settled, Intent)
+        return settled
+
+    def _record(self, data: Any, durable: bool = False) -> Any:
+        self.seat.host.record(data, pid=self.seat.process.pid, durable=durable)
+        return data
+
+    async def _act(self, act: Act, hold: Hold) -> Outcome:
+        seat, process, table = self.seat, self.seat.process, self.seat.host.table
+        began = time.perf_counter()
+        token = table.wait(await seat.resume(), Wait("tool", self.name), record=False)
+        usage: dict[str, float] = dict(self.reserve)
+        raised: BaseException | None = None
+        try:
+            status, result, usage = await act()
+        except asyncio.CancelledError:
+            if not seat.interrupted or seat.task is None:
+                raise
+            seat.interrupted = False
+            seat.task.uncancel()
+            status, result = "killed", {"interrupted": True}
+        except ToolFailure as error:
+            status, result = "error", {"failure": error.kind, "message": error.message}
+        except InfrastructureError as error:
+            status, result = "error", {"fault": error.code, "message": str(error)}
+        except Exception as error:
+            status, result, raised = "error", {"fault": type(error).__name__, "message": str(error)}, error
+        ms = round((time.perf_counter() - began) * 1000, 3)
+        outcome = Outcome(self.name, status, result, ms, usage)
+        if process.alive:
+            process.budget.commit(hold, **usage) if usage else process.budget.release(hold)
+        # A reply has cost time and money: it is made durable at once, though repeating the call is harmless.
+        durable = self.kind != "read" or self.primitive == "model.complete"
+        self._record(outcome, durable=durable)
+        seat.end_wait(token, "")
+        if raised is not None:
+            raise raised
+        return outcome
