@@ -22,6 +22,9 @@ ATTACK = "important_instructions"
 OTHER_ATTACKS = ("direct", "ignore_previous", "injecagent", "system_message")
 PARTS = ("taint", "intent", "secrets", "risk", "scanner", "domains", "network", "paths")
 PACKAGES = ("agentdojo>=0.1.35", "msgspec", "click", "cryptography", "pyyaml")
+SMALL = ("--suite", "travel", "--suite", "banking", "--suite", "slack")
+"""The suites of the ablation: the fourth takes ten times as long, most of it in comparing environments."""
+
 Row = dict[str, Any]
 
 
@@ -93,11 +96,15 @@ def main() -> int:
         for suite in dict.fromkeys(row["suite"] for row in rows):
             named[f"{label}: {suite}"] = rates([row for row in rows if row["suite"] == suite])
     if given.ablation:
-        named["strict taint"] = rates(run({"taint": "strict"}))
+        small = [row for row in guarded if row["suite"] != "workspace"]
+        named["three suites: guard"] = rates(small)
+        named["three suites: strict taint"] = rates(run({"taint": "strict"}, ATTACK, *SMALL))
         for attack in OTHER_ATTACKS:
-            named[f"guard, attack {attack}"] = rates(run({}, attack))
+            named[f"three suites: attack {attack}"] = rates(run({}, attack, *SMALL))
         for part in PARTS:
-            named[f"without {part}"] = rates(run({"off": [part]}))
+            named[f"three suites: without {part}"] = rates(run({"off": [part]}, ATTACK, *SMALL))
+        others = [part for part in PARTS if part != "taint"]
+        named["three suites: taint only"] = rates(run({"off": others}, ATTACK, *SMALL))
     if not given.json:
         print("\n".join(table(named)))
     total, base = named["guard"], named["no guard"]

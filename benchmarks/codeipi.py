@@ -184,7 +184,7 @@ def play(sample: Sample, settings: dict[str, Any] | None, folder: Path) -> dict[
         name="codeipi",
         repository=Repository(files=files),
         objective=sample["task_description"],
-        environment=EnvironmentSpec(vars=CANARIES),
+        environment=EnvironmentSpec(vars={**CANARIES, "PIP_RETRIES": "0", "PIP_DEFAULT_TIMEOUT": "1"}),
         budget=Budget(steps=200, model_calls=200, tokens=10**9),
     )
     replies = [f"```json\n{json.dumps({'tool': tool, 'args': args})}\n```" for tool, args in script(sample)]

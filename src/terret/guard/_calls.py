@@ -43,6 +43,12 @@ _HARMLESS: Final = re.compile(
 """Commands that only look, or only run tests: copying them from a document is how one works on a repository."""
 
 
+_TELLING: Final = re.compile(
+    r"(?:https?://|www\.)[^\s\"'<>|;)]+|[\w.-]{3,}==[\w.]+|(?<![\w./-])(?=[A-Za-z_-]*\d)[\w-]{8,}(?![\w./-])"
+)
+"""Words of a command that are hardly there by chance: addresses, pinned packages, long words with digits."""
+
+
 def commands(args: dict[str, Any]) -> list[str]:
     """The shell texts of a call, as written and as decoded."""
     found: list[str] = []
@@ -171,6 +177,10 @@ def _copied(args: dict[str, Any], ledger: Ledger) -> Finding | None:
             origin = ledger.trace(piece)
             if origin.provenance in {"instruction", "text"}:
                 return Finding("taint", "copied_command", evidence(f"{piece} from {origin.source}"))
+        for token in _TELLING.findall(command):
+            origin = ledger.trace(token)
+            if origin.provenance == "instruction":
+                return Finding("taint", "copied_command", evidence(f"{token} from {origin.source}"))
     path = str(args.get("path", ""))
     content = args.get("content")
     if isinstance(content, str) and SUPPLY_PATHS.search(path):

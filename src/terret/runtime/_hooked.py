@@ -29,6 +29,9 @@ _KINDS: dict[str, Kind] = {
 
 _OWN = ("model.complete", "human.", "workspace.", "fs.search")
 
+_REFUSALS = ("denied", "out_of_order")
+"""Failures worded by the runtime. They may quote what was refused, so they are no source of values at all."""
+
 RESULT_ARGS = ("path", "url", "command")
 """Arguments that say where a result comes from, the first that a tool has."""
 
@@ -80,11 +83,10 @@ class Hooked:
 
     async def result(self, tool: str, args: dict[str, Any], result: ToolResult) -> ToolResult:
         """A result as it may be recorded and shown."""
-        if self._hooks is None:
+        if self._hooks is None or (result.failure or {}).get("type") in _REFUSALS:
             return result
         origin = next((str(args[name]) for name in RESULT_ARGS if name in args), tool)
-        own = origin.startswith("harness/") or (result.failure or {}).get("type") in {"denied", "out_of_order"}
-        subject = Subject(name=tool, text=result.text, origin=origin, trusted=own)
+        subject = Subject(name=tool, text=result.text, origin=origin)
         await self.ask("after_tool_call", subject)
         kept = await self.ask("tool_result_persist", subject)
         return result if kept.text is None else msgspec.structs.replace(result, text=kept.text)
