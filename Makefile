@@ -1,7 +1,7 @@
 # Everything goes through .venv, which `make setup` builds and which costs nothing when it is already right.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test lint format bench chaos clean
 BIN := .venv/bin
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo "make lint    lint, types and import floors only"
 	@echo "make format  apply the code style"
 	@echo "make bench   every benchmark with a bound"
+	@echo "make chaos   kill -9 everywhere: POINTS episodes (1000) must lose nothing and do nothing twice"
 	@echo "make clean   remove .venv and caches"
 
 setup:
@@ -37,6 +38,11 @@ format: setup
 bench: setup
 	@set -e; for file in benchmarks/[a-z]*.py; do \
 		name=$$(basename "$$file" .py); echo "== $$name"; $(BIN)/python -m "benchmarks.$$name"; done
+
+POINTS ?= 1000
+
+chaos: setup
+	@$(BIN)/python -m benchmarks.chaos --points $(POINTS)
 
 clean:
 	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache

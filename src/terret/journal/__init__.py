@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from terret.journal._blobs import BlobStore, Durability, load_text, store_text
 from terret.journal._chain import check_chain, read_journal_jsonl
+from terret.journal._clock import Clock, SteadyClock
 from terret.journal._codec import (
     GENESIS,
     KINDS,
@@ -53,19 +54,21 @@ from terret.journal._events import (
     Stopped,
     Text,
 )
+from terret.journal._faults import BOUNDARIES, Faults
 from terret.journal._head import ANCHOR_EVERY, Anchor, Head, seal, sign_anchor, sign_head
-from terret.journal._journal import COMMIT_EVERY, Clock, Journal
+from terret.journal._journal import COMMIT_EVERY, Journal
 from terret.journal._package import CheckedPackage, check_package, write_package
 from terret.journal._project import SOURCES, project
 from terret.journal._records import FORMAT
 from terret.journal._recovery import Recovery
 from terret.journal._scrub import Scrubber
 from terret.journal._sign import SigningKey, default_key_path, verify_signature
-from terret.journal._store import Store
+from terret.journal._store import Lease, Store
 from terret.journal._traces import TIME_FIELDS
 
 __all__ = [
     "ANCHOR_EVERY",
+    "BOUNDARIES",
     "COMMIT_EVERY",
     "FORMAT",
     "GENESIS",
@@ -95,6 +98,7 @@ __all__ = [
     "Event",
     "EventData",
     "Faulted",
+    "Faults",
     "Guarded",
     "Head",
     "HistoryKept",
@@ -102,6 +106,7 @@ __all__ = [
     "Intervened",
     "Journal",
     "Labelled",
+    "Lease",
     "MemoryReferenced",
     "MessageSent",
     "Migration",
@@ -116,6 +121,7 @@ __all__ = [
     "Scrubber",
     "SigningKey",
     "StateUpdated",
+    "SteadyClock",
     "Stopped",
     "Store",
     "Text",

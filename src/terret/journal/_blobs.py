@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -32,10 +32,14 @@ class BlobStore:
     Args:
         root: The folder; created on the first write.
         durability: ``full`` syncs every new blob and the folder before :meth:`put` returns.
+        faults: Told of every blob before and after it gets its name.
     """
 
-    def __init__(self, root: Path, *, durability: Durability = "normal") -> None:
+    def __init__(
+        self, root: Path, *, durability: Durability = "normal", faults: Callable[[str], None] | None = None
+    ) -> None:
         self.root = root
+        self._faults = faults
         self._full = durability == "full"
 
     def put(self, content: bytes) -> str:
@@ -106,12 +110,16 @@ class BlobStore:
                 if self._full:
                     file.flush()
                     os.fsync(file.fileno())
+            if self._faults is not None:
+                self._faults("blob.before")
             partial.replace(target)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
         if self._full:
             sync_folder(self.root)
+        if self._faults is not None:
+            self._faults("blob.after")
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from terret.errors import ConfigError, EpisodeNotFound, JournalBusy, JournalError, JournalWriteFailed
+from terret.errors import ConfigError, EpisodeNotFound, JournalError, JournalWriteFailed
 from terret.journal._blobs import BlobStore, Durability, store_text
+from terret.journal._clock import Clock, SteadyClock
 from terret.journal._codec import GENESIS, event_of, link, open_line, settle
 from terret.journal._events import INLINE_LIMIT, EpisodeOpened, Event, EventData, Text
+from terret.journal._faults import POINTS, Faults
 from terret.journal._head import ANCHOR_EVERY, Anchor, sign_anchor
-from terret.journal._recovery import Recovery, examine, log_layout
+from terret.journal._lock import acquire
+from terret.journal._recovery import Found, Recovery, examine, log_layout
 from terret.journal._scrub import Scrubber
 from terret.journal._sign import SigningKey
 from terret.journal._store import Row, Store
-
-Clock = Callable[[], float]
-"""Unix time in seconds."""
 
 COMMIT_EVERY = 50
 """Events that may wait for a commit."""
 
 DATABASE = "journal.db"
 _BLOBS = "blobs"
-_LOCK = "lock"
-
-_DYING_POLLS, _DYING_POLL_S = 150, 0.02
-"""How often and how long to wait for what a killed owner left running."""
 
 _REFERENCE = re.compile(rb'"blob":"([0-9a-f]{64})"')
 _OPENED_REFERENCE = re.compile(rb'"(?:archive|blob|task)":"([0-9a-f]{64})"')
@@ -50,6 +43,9 @@ class Journal:
         blobs: The episode's blobs.
         durability: What a commit survives.
         recovery: What :meth:`open` had to mend; ``None`` when nothing.
+        clock: Tells the time of events.
+        epoch: The fencing token: the number of this ownership, counted from 1.
+        faults: Told of every boundary as it is reached; ``None`` outside tests.
     """
 
     def __init__(
@@ -61,18 +57,23 @@ class Journal:
         lock: int,
         *,
         durability: Durability,
-        clock: Clock,
+        clock: Clock | None,
         scrubber: Scrubber,
+        faults: Faults | None = None,
     ) -> None:
         self.folder = folder
         self.episode = episode
         self.key = key
-        self.blobs = BlobStore(folder / _BLOBS, durability=durability)
+        self.blobs = BlobStore(folder / _BLOBS, durability=durability, faults=faults)
         self.durability: Durability = durability
         self.recovery: Recovery | None = None
+        self.faults = faults
+        self.clock: Clock = clock or SteadyClock()
+        self.epoch = 0
         self._store = store
+        store.faults = faults
         self._lock_file = lock
-        self._clock = clock
+        self._ahead = 0.0
         self._scrubber = scrubber
         self._events: list[Event] = []
         self._anchors: list[Anchor] = []
@@ -89,8 +90,9 @@ class Journal:
         key: SigningKey,
         *,
         durability: Durability = "normal",
-        clock: Clock = time.time,
+        clock: Clock | None = None,
         scrubber: Scrubber | None = None,
+        faults: Faults | None = None,
     ) -> Self:
         """Begin an episode in a folder that holds none.
 
@@ -103,18 +105,22 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise JournalWriteFailed(f"no folder for the journal: {error.strerror}", where=str(folder)) from None
-        lock = _acquire(folder)
+        lock = acquire(folder)
         store: Store | None = None
         try:
             if (folder / DATABASE).exists():
                 raise JournalError("the folder holds a journal already", where=str(folder), hint="open it instead")
             store = Store(folder / DATABASE, durability)
             store.add_episode(episode, key.public_hex)
+            scrubber = scrubber or Scrubber()
+            journal = cls(
+                folder, episode, key, store, lock, durability=durability, clock=clock, scrubber=scrubber, faults=faults
+            )
+            journal._claim()
         except BaseException:
             _release(store, lock)
             raise
-        scrubber = scrubber or Scrubber()
-        return cls(folder, episode, key, store, lock, durability=durability, clock=clock, scrubber=scrubber)
+        return journal
 
     @classmethod
     def open(
@@ -123,10 +129,15 @@ class Journal:
         key: SigningKey,
         *,
         durability: Durability = "normal",
-        clock: Clock = time.time,
+        clock: Clock | None = None,
         scrubber: Scrubber | None = None,
+        faults: Faults | None = None,
+        take_over: bool = False,
     ) -> Self:
         """Take over the episode in a folder: verify its chain and mend a torn tail.
+
+        From here on every earlier owner is fenced off: it can append nothing more. ``take_over`` does so even while
+        an owner holds the lock, for one that is frozen or cut off.
 
         Raises:
             EpisodeNotFound: The folder holds no episode, or one that never began.
@@ -137,7 +148,7 @@ class Journal:
         """
         if not (folder / DATABASE).is_file():
             raise EpisodeNotFound("the folder holds no journal", where=str(folder))
-        lock = _acquire(folder)
+        lock = acquire(folder, take_over=take_over)
         store: Store | None = None
         try:
             logged = log_layout(folder / f"{DATABASE}-wal")
@@ -151,7 +162,9 @@ class Journal:
                     "the episode was begun with another signing key", value=began[:16], hint="use the key of that run"
                 )
             scrubber = scrubber or Scrubber()
-            journal = cls(folder, names[0], key, store, lock, durability=durability, clock=clock, scrubber=scrubber)
+            journal = cls(
+                folder, names[0], key, store, lock, durability=durability, clock=clock, scrubber=scrubber, faults=faults
+            )
             journal._load(logged)
         except BaseException:
             _release(store, lock)
@@ -181,16 +194,28 @@ class Journal:
 
         Raises:
             JournalError: The payload cannot be recorded, or the journal is closed; nothing was appended.
+            JournalBusy: Another process has taken the episode over.
             JournalWriteFailed: The event could not be made durable; it is kept in memory.
         """
+        point = None if self.faults is None else POINTS.get(type(data))
+        if self.faults is not None and point is not None:
+            self.faults(f"{point}.before")
+            event = self._append(data, pid, durable)
+            self.faults(f"{point}.after")
+            return event
+        return self._append(data, pid, durable)
+
+    def _append(self, data: EventData, pid: int, durable: bool) -> Event:
         data, raw = self._settle(data)
         blobs = self._references(data, raw)
         with self._mutex:
             if not self._open:
                 raise JournalError("the journal is closed", where=str(self.folder))
             seq = len(self._events)
-            ts = round(float(self._clock()), 6)
+            ts = round(float(self.clock()) + self._ahead, 6)
             if seq and ts < self._events[-1].ts:
+                # A clock that was set back: time goes on from the last event instead of standing still.
+                self._ahead += self._events[-1].ts - ts
                 ts = self._events[-1].ts
             prev = self._last
             line, digest = link(raw, seq=seq, ts=ts, episode=self.episode, pid=pid, blobs=blobs, prev=prev)
@@ -206,6 +231,7 @@ class Journal:
         """Make every appended event durable, in one transaction.
 
         Raises:
+            JournalBusy: Another process has taken the episode over; nothing was written.
             JournalWriteFailed: Nothing was written; everything stays in memory and a later commit tries again.
         """
         with self._mutex:
@@ -214,9 +240,17 @@ class Journal:
             first = self._waiting[0][0]
             due = range(first + (ANCHOR_EVERY - 1 - first) % ANCHOR_EVERY, len(self._events), ANCHOR_EVERY)
             anchors = [sign_anchor(self.key, self.episode, seq, self._events[seq].hash) for seq in due]
-            self._store.write(self.episode, self._waiting, anchors)
+            self._store.write(self.episode, self._waiting, anchors, self.epoch)
             self._anchors += anchors
             self._waiting.clear()
+
+    def hold(self) -> None:
+        """Make sure that the episode is still this object's.
+
+        Raises:
+            JournalBusy: Another process has taken it over.
+        """
+        self._store.hold(self.episode, self.epoch)
 
     def events(self) -> list[Event]:
         """All events appended so far, durable or not."""
@@ -315,17 +349,27 @@ class Journal:
             return []
         return sorted(digest for digest in {name.decode() for name in found} if self.blobs.has(digest))
 
+    def _claim(self) -> None:
+        self.epoch = self._store.claim(self.episode, f"{os.uname().nodename}:{os.getpid()}")
+
+    def _examined(self) -> tuple[list[Row], list[Anchor], Found]:
+        rows = self._store.rows(self.episode)
+        anchors = self._store.anchors(self.episode)
+        return rows, anchors, examine(rows, anchors, self.episode, self.key.public_hex, self.blobs)
+
     def _load(self, logged: tuple[int, int]) -> None:
         used, frame = logged
         dropped = used - self._store.log_frames() * frame if used else 0
-        rows = self._store.rows(self.episode)
-        anchors = self._store.anchors(self.episode)
-        found = examine(rows, anchors, self.episode, self.key.public_hex, self.blobs)
+        rows, anchors, found = self._examined()
+        self._claim()
+        if self._store.rows(self.episode, rows[-1][0] if rows else -1):
+            # The earlier owner went on until it was fenced off.
+            rows, anchors, found = self._examined()
         reasons = ["a write was cut short"] if dropped > 0 else []
         aside = 0
         if found.torn is not None:
             aside = len(rows) - found.torn
-            self._store.set_aside(self.episode, found.torn, found.reason, round(float(self._clock()), 6))
+            self._store.set_aside(self.episode, found.torn, found.reason, round(float(self.clock()), 6))
             reasons.append(found.reason)
         if reasons:
             self.recovery = Recovery("; ".join(reasons), max(0, dropped), aside, found.torn)
@@ -333,44 +377,6 @@ class Journal:
         self._anchors = anchors
         self._last = found.events[-1].hash if found.events else GENESIS
         self.blobs.sweep()
-
-
-def _acquire(folder: Path) -> int:
-    """Lock a folder for this journal object; the kernel frees it when the process dies."""
-    path = folder / _LOCK
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise JournalWriteFailed(f"the journal cannot be locked: {error.strerror}", where=str(path)) from None
-    for left in range(_DYING_POLLS, -1, -1):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except OSError:
-            owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
-            if left and not _alive(owner):
-                # A killed owner's child may hold the lock until it has died too.
-                time.sleep(_DYING_POLL_S)
-                continue
-        os.close(handle)
-        raise JournalBusy(
-            "another process owns the episode", value=owner or None, where=str(folder), hint="wait for it, or end it"
-        ) from None
-    with contextlib.suppress(OSError):
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-    return handle
-
-
-def _alive(pid: str) -> bool:
-    """Whether a process of that number runs; an unreadable number counts as running."""
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except (ValueError, OSError):
-        return True
-    return True
 
 
 def _release(store: Store | None, lock: int) -> None:

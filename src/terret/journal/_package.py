@@ -48,10 +48,12 @@ def write_package(folder: Path, journal: Journal) -> Head:
     Writing again gives the same files. With ``full`` durability all files are synced before this returns.
 
     Raises:
+        JournalBusy: Another process has taken the episode over.
         JournalWriteFailed: The journal could not be made durable, or a file cannot be written.
         BlobMismatch: A blob that an event refers to is missing.
     """
     head = seal(journal)
+    journal.hold()
     events = journal.events()
     files = {JOURNAL: b"".join(line + b"\n" for line in journal.lines()), **project(events, journal.blobs)}
     sync = journal.durability == "full"
@@ -60,7 +62,11 @@ def write_package(folder: Path, journal: Journal) -> Head:
         _copy_blobs(folder / BLOBS, events, journal.blobs, sync)
         for name, content in files.items():
             _replace(folder / name, content, sync)
+        if journal.faults is not None:
+            journal.faults("package.before")
         _replace(folder / HEAD, head.to_json(), sync)
+        if journal.faults is not None:
+            journal.faults("package.after")
         if sync:
             for name in (*_DERIVED_FOLDERS, "."):
                 sync_folder(folder / name)

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
-from terret.errors import JournalCorrupt, JournalError, JournalWriteFailed
+from terret.errors import JournalBusy, JournalCorrupt, JournalError, JournalWriteFailed
 from terret.journal._blobs import Durability
 from terret.journal._head import Anchor
 
 APPLICATION_ID = 0x74657272
 """Marks the SQLite file as terret's (``terr``)."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
+_LEASE = "CREATE TABLE lease (episode INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, owner TEXT NOT NULL);"
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE episode (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, public_key TEXT NOT NULL);
 CREATE TABLE event (id INTEGER PRIMARY KEY, line BLOB NOT NULL);
 CREATE TABLE anchor (id INTEGER PRIMARY KEY, hash TEXT NOT NULL, signature TEXT NOT NULL);
 CREATE TABLE set_aside (moved_at REAL NOT NULL, reason TEXT NOT NULL, id INTEGER NOT NULL, line BLOB NOT NULL);
+{_LEASE}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
+
+_UPGRADE = f"BEGIN IMMEDIATE; {_LEASE} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+"""Version 1 had no leases."""
 
 _SHIFT = 32
 """A row's id is ``episode number << 32 | seq``: one B-tree, appended to at its end."""
@@ -41,6 +46,13 @@ _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 
 Row = tuple[int, bytes]
 """An event's seq and its stored line."""
+
+
+class Lease(NamedTuple):
+    """Who owns an episode: ``epoch`` grows with every owner, ``owner`` is ``host:pid``."""
+
+    epoch: int
+    owner: str
 
 
 class Store:
@@ -58,6 +70,8 @@ class Store:
 
     def __init__(self, path: Path, durability: Durability = "normal", *, read_only: bool = False) -> None:
         self.path = path
+        self.faults: Callable[[str], None] | None = None
+        """Told of every commit before and after it."""
         self._numbers: dict[str, int] = {}
         blame = _read_error if read_only or path.exists() else _write_error
         from urllib.parse import quote
@@ -85,7 +99,9 @@ class Store:
             self._db.executescript(_SCHEMA)
         elif self._value("PRAGMA application_id") != APPLICATION_ID:
             raise JournalCorrupt("the file is not a terret journal", where=str(self.path))
-        elif version != SCHEMA_VERSION:
+        elif version == 1 and not read_only:
+            self._db.executescript(_UPGRADE)
+        elif version not in (1, SCHEMA_VERSION):
             raise JournalError(
                 "the journal was written by another terret", value=version, hint="use the version that wrote it"
             )
@@ -103,28 +119,82 @@ class Store:
             raise JournalError("the journal holds an episode of that name", value=name, where=str(self.path))
         self._transact([("INSERT INTO episode (name, public_key) VALUES (?, ?)", [(name, public_key)])])
 
-    def write(self, episode: str, rows: Sequence[Row], anchors: Sequence[Anchor] = ()) -> None:
-        """Append lines and anchors in one transaction: all or none.
+    def claim(self, episode: str, owner: str) -> int:
+        """Make a new owner the only one that may write an episode; its epoch, the fencing token.
 
         Raises:
             JournalError: There is no such episode.
-            JournalWriteFailed: The file cannot be written; nothing was.
+            JournalWriteFailed: The file cannot be written; the owner is the same as before.
         """
-        base = self._number(episode) << _SHIFT
-        insert = "INSERT INTO event (id, line) VALUES (?, ?)"
-        if len(rows) == 1 and not anchors:
-            try:
-                self._db.execute(insert, (base | rows[0][0], rows[0][1]))
-            except sqlite3.Error as error:
-                raise _write_error(error, self.path) from None
-            return
-        signed = [(base | anchor.seq, anchor.hash, anchor.signature) for anchor in anchors]
+        number = self._number(episode)
         self._transact(
             [
-                (insert, [(base | seq, line) for seq, line in rows]),
-                ("INSERT INTO anchor (id, hash, signature) VALUES (?, ?, ?)", signed),
+                (
+                    "INSERT INTO lease (episode, epoch, owner) VALUES (?, 1, ?)"
+                    " ON CONFLICT (episode) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner",
+                    [(number, owner)],
+                )
             ]
         )
+        lease = self.lease(episode)
+        if lease is None or lease.owner != owner:
+            raise self._fenced(lease)
+        return lease.epoch
+
+    def lease(self, episode: str) -> Lease | None:
+        """Who owns an episode; ``None`` when nobody ever did. Raises what :meth:`lines` raises."""
+        found = self._select("SELECT epoch, owner FROM lease WHERE episode = ?", self._number(episode))
+        return Lease(int(found[0][0]), str(found[0][1])) if found else None
+
+    def hold(self, episode: str, epoch: int) -> None:
+        """Make sure that an epoch is the present one.
+
+        Raises:
+            JournalBusy: Another process has taken the episode over.
+            JournalError: The file cannot be read.
+        """
+        lease = self.lease(episode)
+        if lease is None or lease.epoch != epoch:
+            raise self._fenced(lease)
+
+    def write(
+        self, episode: str, rows: Sequence[Row], anchors: Sequence[Anchor] = (), epoch: int | None = None
+    ) -> None:
+        """Append lines and anchors in one transaction: all or none; with an ``epoch`` only if it is the present one.
+
+        Raises:
+            JournalBusy: Another process has taken the episode over; nothing was written.
+            JournalError: There is no such episode.
+            JournalWriteFailed: The file cannot be written; nothing was.
+        """
+        number = self._number(episode)
+        base = number << _SHIFT
+        try:
+            if self.faults is not None:
+                self.faults("commit.before")
+            if len(rows) == 1 and not anchors:
+                self._write_one(number, base | rows[0][0], rows[0][1], epoch)
+            else:
+                signed = [(base | anchor.seq, anchor.hash, anchor.signature) for anchor in anchors]
+                steps = [
+                    ("INSERT INTO event (id, line) VALUES (?, ?)", [(base | seq, line) for seq, line in rows]),
+                    ("INSERT INTO anchor (id, hash, signature) VALUES (?, ?, ?)", signed),
+                ]
+                self._transact(steps, None if epoch is None else (episode, epoch))
+            if self.faults is not None:
+                self.faults("commit.after")
+        except sqlite3.Error as error:
+            raise _write_error(error, self.path) from None
+
+    def _write_one(self, number: int, key: int, line: bytes, epoch: int | None) -> None:
+        if epoch is None:
+            self._db.execute("INSERT INTO event (id, line) VALUES (?, ?)", (key, line))
+            return
+        # The check and the write are one statement, hence one transaction.
+        insert = "INSERT INTO event (id, line) SELECT ?, ? FROM lease WHERE episode = ? AND epoch = ?"
+        if self._db.execute(insert, (key, line, number, epoch)).rowcount != 1:
+            found = self._db.execute("SELECT epoch, owner FROM lease WHERE episode = ?", (number,)).fetchone()
+            raise self._fenced(Lease(*found) if found else None)
 
     def set_aside(self, episode: str, first: int, reason: str, now: float) -> None:
         """Take the events from ``first`` on out of the chain; their bytes stay in table ``set_aside``.
@@ -227,15 +297,29 @@ class Store:
         except sqlite3.Error as error:
             raise _read_error(error, self.path) from None
 
-    def _transact(self, steps: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
+    def _fenced(self, lease: Lease | None) -> JournalBusy:
+        return JournalBusy(
+            "another process has taken the episode over",
+            value=lease.owner if lease else None,
+            where=str(self.path),
+            hint="this process has to stop; nothing that the new owner recorded was changed",
+        )
+
+    def _transact(
+        self, steps: Iterable[tuple[str, Sequence[tuple[Any, ...]]]], fence: tuple[str, int] | None = None
+    ) -> None:
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            if fence is not None:
+                self.hold(*fence)
             for statement, values in steps:
                 self._db.executemany(statement, values)
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, JournalError) as error:
             if self._db.in_transaction:
                 self._db.rollback()
+            if isinstance(error, JournalError):
+                raise
             raise _write_error(error, self.path) from None
 
 
@@ -253,8 +337,8 @@ def _read_error(error: sqlite3.Error, path: Path) -> JournalError:
 def _write_error(error: sqlite3.Error, path: Path) -> JournalError:
     if _is_damage(error):
         return _read_error(error, path)
+    busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    cure = "end the process that holds it locked" if busy else "free disk space or check rights"
     return JournalWriteFailed(
-        f"the journal cannot be written: {error}",
-        where=str(path),
-        hint="free disk space or check rights, then commit again; no event is lost",
+        f"the journal cannot be written: {error}", where=str(path), hint=f"{cure}, then commit again; no event is lost"
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from terret.globs import Glob, PathRefused, WriteRules, normalise
 from terret.permissions._decision import Decision
+from terret.permissions._hosts import HostRules
 from terret.permissions._run_rules import RunRules
 from terret.task import Permissions
 
@@ -26,13 +27,14 @@ class Policy:
             it may do.
     """
 
-    __slots__ = ("_ask_run", "_ask_write", "_deciders", "_run", "_write", "level", "permissions")
+    __slots__ = ("_ask_run", "_ask_write", "_deciders", "_hosts", "_run", "_write", "level", "permissions")
 
     def __init__(self, permissions: Permissions, level: str = "H1") -> None:
         self.permissions = permissions
         self.level = level
         self._write = WriteRules(permissions.write, permissions.deny_write)
         self._run = RunRules(permissions.deny_run)
+        self._hosts = HostRules(permissions.hosts)
         self._ask_write = tuple(Glob(pattern) for pattern in permissions.ask_write)
         self._ask_run = RunRules(permissions.ask_run)
         self._deciders: dict[str, Callable[[Mapping[str, Any]], Decision]] = {
@@ -59,14 +61,16 @@ class Policy:
     def decide(self, primitive: str, args: Mapping[str, Any]) -> Decision:
         """Whether ``primitive`` may act on ``args``.
 
-        ``fs.*`` take ``path``, ``shell.*`` take ``command``. An unknown primitive and a missing or mistyped argument
-        are denied.
+        ``fs.*`` take ``path``, ``shell.*`` take ``command``, ``net.request`` takes ``url``. An unknown primitive and a
+        missing or mistyped argument are denied.
         """
         decider = self._deciders.get(primitive)
         if decider is not None:
             return decider(args)
         if primitive.startswith("net."):
-            return _NETWORK if self.permissions.network else _NO_NETWORK
+            if self.permissions.network:
+                return _NETWORK
+            return (self._hosts.decide(args) if primitive == "net.request" else None) or _NO_NETWORK
         return Decision("deny", "primitive:unknown", f"no rule knows the primitive {primitive}")
 
     def _read(self, args: Mapping[str, Any]) -> Decision:

@@ -22,6 +22,16 @@ from terret.runtime._levels import (
 )
 from terret.runtime._loop import run_loop
 from terret.runtime._machine import TRANSITIONS, Machine
+from terret.runtime._net import (
+    DirectHttp,
+    HttpProvider,
+    HttpReply,
+    HttpRequest,
+    NoReply,
+    NotSent,
+    net_request,
+    net_tools,
+)
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._replay import Divergence, ReplayReport, opened_of, replay_package
 from terret.runtime._result import Episode, finished_episode, unknown_effects
@@ -43,14 +53,20 @@ __all__ = [
     "AuditRow",
     "ChainLink",
     "Comparison",
+    "DirectHttp",
     "Divergence",
     "Episode",
+    "HttpProvider",
+    "HttpReply",
+    "HttpRequest",
     "Image",
     "Kernel",
     "Ledger",
     "Level",
     "Listener",
     "Machine",
+    "NoReply",
+    "NotSent",
     "NotSpliceable",
     "Question",
     "Recorder",
@@ -73,6 +89,8 @@ __all__ = [
     "fork_package",
     "is_visible",
     "meaning",
+    "net_request",
+    "net_tools",
     "opened_of",
     "outline",
     "parse_level",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from terret.journal import Outcome
+from terret.journal import Faults, Outcome
 from terret.tools import ToolFailure
 
 Done = tuple[str, dict[str, Any], dict[str, float]]
@@ -32,7 +32,7 @@ EFFECT_CLASS = {
 nothing but the workspace (no network), so the workspace is restored and the effect repeated; an ``external`` one is
 never repeated, unless its intent has a key by which the other side knows it again."""
 
-PART = {"model.complete": "model", "human.ask": "harness"}
+PART = {"model.complete": "model", "human.ask": "harness", "net.request": "network"}
 """The part of the infrastructure behind a primitive; the sandbox when it is not here."""
 
 PLACEHOLDER = "[secret:"
@@ -56,6 +56,15 @@ def raise_unknown(outcome: Outcome) -> None:
         ToolFailure: Nobody knows.
     """
     if outcome.status == "unknown":
-        raise ToolFailure(
-            "unknown_outcome", "the process died during this effect; whether it happened is not known: check first"
-        )
+        died = "the process died during this effect; whether it happened is not known: check first"
+        raise ToolFailure("unknown_outcome", outcome.result.get("message", died))
+
+
+async def dispatched(act: Act, faults: Faults | None) -> Done:
+    """Carry an effect out, between the boundaries of its dispatch."""
+    if faults is None:
+        return await act()
+    faults("dispatch.before")
+    done = await act()
+    faults("dispatch.after")
+    return done

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from terret.errors import ConfigError, EpisodeNotFound, JournalCorrupt, JournalE
 from terret.guard import Hooks, Subject
 from terret.intervention import HumanQueue, NoHuman
 from terret.journal import (
+    Clock,
     Durability,
     EpisodeClosed,
     EpisodeOpened,
@@ -23,12 +23,12 @@ from terret.journal import (
     Event,
     EventData,
     Faulted,
+    Faults,
     Journal,
     Outcome,
     Scrubber,
     SigningKey,
     Stopped,
-    write_package,
 )
 from terret.mandates import MandateGate
 from terret.memory import ProjectMemory
@@ -45,15 +45,17 @@ from terret.runtime._hooked import hooks_of, trusted_text
 from terret.runtime._human import Human, takes_part
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import allowed_tools, is_visible, parse_level, visible_artifacts
+from terret.runtime._live import WORKSPACE, open_workspace, seal
 from terret.runtime._loop import run_loop
 from terret.runtime._mandated import same_gate
+from terret.runtime._net import with_net
 from terret.runtime._policies import policy_of, recorded
 from terret.runtime._prompts import describe
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._result import Episode, finished_episode, summary, unknown_effects, versions
 from terret.runtime._staged import StagedImage
 from terret.runtime._stop import Suspended
-from terret.runtime._support import Support, learn, remember, support_of, uses_memory
+from terret.runtime._support import Support, remember, support_of
 from terret.sandbox import Sandbox, Tier, Workspace
 from terret.task import Task, decode_task, task_json
 from terret.tools import Tool
@@ -80,8 +82,6 @@ VERIFICATION = [
     "regression",
 ]
 
-Clock = Callable[[], float]
-
 
 async def run_episode(
     task: Task,
@@ -99,7 +99,7 @@ async def run_episode(
     dialect_name: str | None = None,
     sampling: Sampling | None = None,
     listener: Listener | None = None,
-    clock: Clock = time.time,
+    clock: Clock | None = None,
     scrubber: Scrubber | None = None,
     extra_tools: dict[str, Tool] | None = None,
     ablate: frozenset[str] = frozenset(),
@@ -111,6 +111,7 @@ async def run_episode(
     approvals: Approvals | None = None,
     norms: Charter | None = None,
     hooks: Hooks | None = None,
+    faults: Faults | None = None,
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
@@ -122,6 +123,7 @@ async def run_episode(
     a resumable episode. ``layers`` are policy files over the task's permissions, ``approvals`` what people approved
     before, ``norms`` a charter that can only tighten; all are recorded, and later changes do not reach the episode.
     ``hooks``, such as a :class:`terret.guard.Guard`, are asked along the way and can only make authority stricter.
+    ``faults`` is told of every boundary of durability as it is reached (see :data:`terret.journal.BOUNDARIES`).
 
     Raises:
         ConfigError: Unknown level, image, dialect or ablation, or ``folder`` holds an episode already.
@@ -140,13 +142,14 @@ async def run_episode(
     if live.exists() or (folder / "episode.json").exists():
         raise ConfigError("the folder holds an episode already", where=str(folder), hint=f"terret resume {folder}")
     live.mkdir(parents=True)
+    extra_tools = with_net(task, extra_tools)
     try:
         workspace = await asyncio.to_thread(
-            Workspace.create, live / "workspace", task.repository, base_folder=base_folder
+            Workspace.create, live / WORKSPACE, task.repository, base_folder=base_folder
         )
         sandbox = _sandbox(workspace, task, tier, allow_none)
         journal = Journal.create(
-            live, folder.name, key, durability=durability, clock=clock, scrubber=scrubber or Scrubber()
+            live, folder.name, key, durability=durability, clock=clock, scrubber=scrubber, faults=faults
         )
     except BaseException:
         shutil.rmtree(live, ignore_errors=True)
@@ -199,18 +202,21 @@ async def resume_episode(
     connect: Callable[[str], Model],
     durability: Durability = "normal",
     listener: Listener | None = None,
-    clock: Clock = time.time,
+    clock: Clock | None = None,
     scrubber: Scrubber | None = None,
     extra_tools: dict[str, Tool] | None = None,
     memory: ProjectMemory | None = None,
     human: HumanQueue | None = None,
     mandates: MandateGate | None = None,
     hooks: Hooks | None = None,
+    faults: Faults | None = None,
+    take_over: bool = False,
 ) -> Episode:
     """Go on with an episode that a crash, an interrupt or an infrastructure fault cut short.
 
     ``connect`` turns the recorded model spec into a model; it is closed here. ``memory`` is the one that the episode
-    records unless another is given. Without ``human`` nobody answers what is asked from here on.
+    records unless another is given. Without ``human`` nobody answers what is asked from here on. ``take_over`` goes on
+    although another process owns the episode, for one that is frozen or cut off: it can record nothing any more.
 
     Raises:
         ConfigError: It was begun with another key, mandate gate or hooks, or without the human that is offered now.
@@ -225,7 +231,10 @@ async def resume_episode(
             shutil.rmtree(live, ignore_errors=True)
             return finished_episode(folder)
         raise EpisodeNotFound("no episode to resume", where=str(folder), hint="give the folder that terret run printed")
-    with Journal.open(live, key, durability=durability, clock=clock, scrubber=scrubber or Scrubber()) as journal:
+    opening = Journal.open(
+        live, key, durability=durability, clock=clock, scrubber=scrubber, faults=faults, take_over=take_over
+    )
+    with opening as journal:
         events = journal.events()
         if not events or not isinstance(events[0].data, EpisodeOpened):
             raise EpisodeNotFound("the episode never began", where=str(folder), hint="remove the folder and run again")
@@ -237,12 +246,12 @@ async def resume_episode(
         if memory is None and opened.memory not in ("", "none"):
             memory = ProjectMemory(Path(opened.memory), scrubber=scrubber)
         if isinstance(events[-1].data, EpisodeClosed):
-            return _seal(folder, journal, memory)
+            return seal(folder, journal, memory)
         same_gate(opened, mandates)
         hooks = hooks_of(opened, hooks)
         resumed = EpisodeResumed(
             after_seq=events[-1].seq,
-            gap_s=max(0.0, clock() - events[-1].ts),
+            gap_s=max(0.0, journal.clock() - events[-1].ts),
             unknown=unknown_effects(events),
             versions=versions(),
         )
@@ -254,7 +263,7 @@ async def resume_episode(
             if listener is not None:
                 listener(event)
         task = decode_task(journal.blobs.get(opened.task))
-        workspace = await asyncio.to_thread(Workspace.open, live / "workspace")
+        workspace = await asyncio.to_thread(open_workspace, live, journal, take_over=take_over)
         model = connect(opened.model["spec"])
         advance = getattr(model, "advance", None)
         if advance is not None:
@@ -285,6 +294,7 @@ async def drive(
     hooks: Hooks | None = None,
 ) -> Episode:
     """Run an episode's loop on a recorder that may hold part of it already, then finish and seal it."""
+    extra_tools = with_net(task, extra_tools)
     level = parse_level(opened.level)
     sampling = msgspec.convert(opened.sampling, Sampling)
     policy = policy_of(task, level, opened, recorder.journal.blobs)
@@ -317,7 +327,8 @@ async def drive(
             await kernel.update_state(opened.carried, by="runtime")
         stop = await run_loop(agent, image)
         recorder.emit(Stopped(stop.reason, stop.detail, kernel.turn), durable=True)
-        await finish(task, agent, folder / "live" / "evaluator", opened.enforcement["tier"], stop)
+        scratch = folder / "live" / f"evaluator-{recorder.journal.epoch}"
+        await finish(task, agent, scratch, opened.enforcement["tier"], stop)
         await kernel.hooked.ask("session_end", Subject(name=opened.task_name))
     except Suspended as suspended:
         recorder.journal.commit()
@@ -328,7 +339,7 @@ async def drive(
         with contextlib.suppress(JournalError):
             recorder.journal.commit()
         raise
-    return _seal(folder, recorder.journal, memory)
+    return seal(folder, recorder.journal, memory)
 
 
 def _prepare(
@@ -374,19 +385,6 @@ def _sandbox(workspace: Workspace, task: Task, tier: Tier | None, allow_none: bo
         allow_none=allow_none,
         warm=True,
     )
-
-
-def _seal(folder: Path, journal: Journal, memory: ProjectMemory | None) -> Episode:
-    """Learn, write the package, then remove the live state: a crash in between leaves enough to do it again."""
-    events = journal.events()
-    opened = events[0].data
-    assert isinstance(opened, EpisodeOpened)
-    if memory is not None and uses_memory(parse_level(opened.level), frozenset(opened.ablated)):
-        learn(memory, opened.task_name, events)
-    write_package(folder, journal)
-    journal.close()
-    shutil.rmtree(folder / "live", ignore_errors=True)
-    return summary(folder, events, "finished", None)
 
 
 def _is_reply(event: Event) -> bool:

@@ -22,7 +22,7 @@ from terret.mandates import MandateGate
 from terret.models import Message, Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
 from terret.norms import Decider
 from terret.runtime._budget import Ledger
-from terret.runtime._classes import EFFECT_CLASS, PART, PLACEHOLDER, Act, Done, raise_refusal, raise_unknown
+from terret.runtime._classes import EFFECT_CLASS, PART, PLACEHOLDER, Act, Done, dispatched, raise_refusal, raise_unknown
 from terret.runtime._hooked import Hooked
 from terret.runtime._human import Human, removal, replacement
 from terret.runtime._mandated import Mandated
@@ -90,9 +90,8 @@ class Kernel:
         self.mandates = Mandated(recorder, mandates)
         self.hooked = Hooked(recorder, hooks, lambda: self.turn)
         self.scratch_commands: frozenset[str] = frozenset()
-        self.last_command: Completed | None = None
-        """What the latest command of this action gave."""
-        self._effects = 0
+        self.last_command: Completed | None = None  # What the latest command of this action gave.
+        self.effects = 0  # How many were begun; the id of the next one is ``e`` and this number.
         self.recent: list[str] = []
         """Ids of the effects since the last action began."""
 
@@ -120,8 +119,8 @@ class Kernel:
         if stated["effect"] == "ask":
             stated = await self.human.approve(self, primitive, args, stated, shown())
         while True:
-            identity = f"e{self._effects}"
-            self._effects += 1
+            identity = f"e{self.effects}"
+            self.effects += 1
             kind = EFFECT_CLASS.get(primitive, "external")
             by, kept = await self.mandates.consume(identity, primitive, kind, args, stated)
             if by["effect"] != "allow":
@@ -157,7 +156,7 @@ class Kernel:
         usage: dict[str, float] = {}
         tree = None
         try:
-            status, result, usage = await act()
+            status, result, usage = await dispatched(act, self.recorder.journal.faults)
             if kind == "workspace":
                 tree = await asyncio.to_thread(self.workspace.snapshot)
         except FileRefused as error:

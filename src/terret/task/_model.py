@@ -57,10 +57,37 @@ class Budget(Spec, frozen=True):
     cost: float = 10.0
 
 
+class EgressRule(Spec, frozen=True):
+    """One host that commands may reach through the proxy: ``api.example.org`` or ``*.example.org`` (names below it).
+
+    ``methods`` may hold ``CONNECT``: a tunnel, in which nothing more is seen. With ``tls`` a plain ``http://`` request
+    is sent on encrypted, to port 443. ``private`` opens addresses of this machine and its network.
+    """
+
+    host: str
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    ports: tuple[int, ...] = (80, 443)
+    tls: bool = False
+    private: bool = False
+
+
+class SecretRule(Spec, frozen=True):
+    """A secret that commands use without seeing it: the variable ``name`` holds a placeholder inside.
+
+    The proxy puts the value of that variable outside in its place, in one ``header`` of requests to one ``host``.
+    """
+
+    name: str
+    host: str
+    header: str = "Authorization"
+
+
 class Permissions(Spec, frozen=True):
     """What the agent may change: globs relative to the repository; deny wins. ``network`` is off unless true.
 
-    ``ask_write`` and ``ask_run`` are what of the allowed a person has to approve first.
+    ``ask_write`` and ``ask_run`` are what of the allowed a person has to approve first. ``hosts`` are those the agent
+    may send HTTP requests to: ``api.example.org``, ``*.example.org``, ``localhost:8080``.
+    ``egress`` is what commands may reach, ``secrets`` what they may use there.
     """
 
     write: tuple[str, ...] = ("**",)
@@ -69,6 +96,9 @@ class Permissions(Spec, frozen=True):
     ask_write: tuple[str, ...] = ()
     ask_run: tuple[str, ...] = ()
     network: bool = False
+    egress: tuple[EgressRule, ...] = ()
+    secrets: tuple[SecretRule, ...] = ()
+    hosts: tuple[str, ...] = ()
 
 
 class Limits(Spec, frozen=True):

@@ -1,0 +1,55 @@
+"""The live state of an episode: its working copy, who may use it, and its end in a package."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from terret.journal import EpisodeOpened, Journal, write_package
+from terret.memory import ProjectMemory
+from terret.runtime._levels import parse_level
+from terret.runtime._result import Episode, summary
+from terret.runtime._support import learn, uses_memory
+from terret.sandbox import Workspace
+
+WORKSPACE = "workspace"
+
+
+def open_workspace(live: Path, journal: Journal, *, take_over: bool) -> Workspace:
+    """The working copy of a live episode.
+
+    One that is taken over goes on in a copy: whatever its earlier owner still writes does not reach the new one.
+    """
+    latest = max(live.glob(f"{WORKSPACE}*"), key=_epoch)
+    if not take_over:
+        return Workspace.open(latest)
+    partial = live / f".{WORKSPACE}-{journal.epoch}"
+    shutil.copytree(latest, partial, symlinks=True, ignore_dangling_symlinks=True)
+    return Workspace.open(partial.rename(live / f"{WORKSPACE}-{journal.epoch}"))
+
+
+def seal(folder: Path, journal: Journal, memory: ProjectMemory | None) -> Episode:
+    """Learn, write the package, then remove the live state: a crash in between leaves enough to do it again.
+
+    Raises:
+        JournalBusy: Another process has taken the episode over; nothing is removed.
+    """
+    if journal.faults is not None:
+        journal.faults("seal.before")
+    journal.hold()
+    events = journal.events()
+    opened = events[0].data
+    assert isinstance(opened, EpisodeOpened)
+    if memory is not None and uses_memory(parse_level(opened.level), frozenset(opened.ablated)):
+        learn(memory, opened.task_name, events)
+    write_package(folder, journal)
+    journal.hold()
+    journal.close()
+    shutil.rmtree(folder / "live", ignore_errors=True)
+    if journal.faults is not None:
+        journal.faults("seal.after")
+    return summary(folder, events, "finished", None)
+
+
+def _epoch(folder: Path) -> int:
+    return int(folder.name.partition("-")[2] or 0)
