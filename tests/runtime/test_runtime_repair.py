@@ -19,6 +19,7 @@ from terret.runtime.repair import (
     undecided,
 )
 from terret.sandbox import Command, Sandbox
+from terret.task import Limits
 
 BUGGY = '''def find(values, wanted):
     """Where it is, or -1.
@@ -76,6 +77,62 @@ def test_examples_are_read_from_the_texts_of_the_file() -> None:
 def test_a_trial_names_those_that_pass_and_gives_up_those_that_hang(box: Sandbox) -> None:
     trial = plan("python -m pytest -q test_find.py", "find.py", [RIGHT, BUGGY, SHORT, "def ("], each_s=2.0, most=9)
     assert passed(run(box, trial)) == [0, 2]
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("tests", "texts", "good"),
+    [
+        ("def test_one():\n    from find import find\n    assert find([1], 2) == -1\n", [RIGHT, BUGGY], [0]),
+        ("import find\n\ndef test_one():\n    assert find.find([1], 2) == -1\n", [BUGGY, RIGHT], [1]),
+        (
+            "from find import Finder\n\ndef test_one():\n    assert Finder().place() == 2\n",
+            [f"class Finder:\n    def place(self):\n        return {n}\n" for n in (1, 2)],
+            [1],
+        ),
+        (
+            "from find import outer\n\ndef test_one():\n    assert outer(3)() == 4\n",
+            [
+                "def outer(n):\n    def inner():\n        return n\n    return inner\n",
+                "def outer(n):\n    m = 1\n    def inner():\n        return n + m\n    return inner\n",
+                "import functools\n\ndef outer(n):\n    return functools.partial(lambda a: a + 1, n)\n",
+                "def more(function):\n    return lambda n: lambda: function(n) + 1\n\n"
+                "@more\ndef outer(n):\n    return n\n",
+            ],
+            [1, 2, 3],
+        ),
+        (
+            "import find\n\ndef test_a():\n    find.SEEN.append(1)\n\n"
+            "def test_b():\n    assert len(find.SEEN) == find.most()\n",
+            ["SEEN = []\n\ndef most():\n    return 1\n", "SEEN = [0]\n\ndef most():\n    return 2\n"],
+            [0, 1],
+        ),
+    ],
+)
+def test_a_trial_says_what_running_each_anew_says(
+    tmp_path: Path, tests: str, texts: list[str], good: list[int]
+) -> None:
+    (tmp_path / "find.py").write_text(texts[0])
+    (tmp_path / "test_find.py").write_text(tests)
+    with Sandbox(tmp_path) as box:
+        trial = plan("python -m pytest -q test_find.py", "find.py", texts, each_s=5.0, most=9)
+        assert passed(run(box, trial)) == good
+        anew = []
+        for index, text in enumerate(texts):
+            (tmp_path / "find.py").write_text(text)
+            done = box.run(Command(run="python -m pytest -q test_find.py", scratch=True, limits=Limits(wall_s=5.0)))
+            anew += [index] if done.exit_code == 0 else []
+        assert anew == good
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("first", ["def (", "raise SystemExit\n"])
+def test_a_file_that_cannot_be_imported_is_tried_anew_each_time(tmp_path: Path, first: str) -> None:
+    (tmp_path / "find.py").write_text(first)
+    (tmp_path / "test_find.py").write_text(TESTS)
+    with Sandbox(tmp_path) as box:
+        trial = plan("python -m pytest -q test_find.py", "find.py", [first, RIGHT], each_s=5.0, most=9)
+        assert passed(run(box, trial)) == [1]
 
 
 @pytest.mark.sandbox

@@ -10,6 +10,7 @@ from terret.runtime.repair._expressions import Variant, variants
 
 PRIOR = {
     "comparison": 0,
+    "base-case": 1,
     "off-by-one": 1,
     "arguments": 1,
     "variable": 1,

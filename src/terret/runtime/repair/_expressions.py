@@ -92,6 +92,8 @@ def _operators(node: ast.expr) -> Iterator[tuple[ast.expr, str]]:
         case ast.Compare(ops=[op], left=left, comparators=[right]):
             for other in _COMPARE.get(type(op), ()):
                 yield ast.Compare(left, [other()], [right]), "comparison"
+            if isinstance(op, ast.Eq) and isinstance(right, ast.Constant) and type(right.value) is int:
+                yield ast.Compare(left, [ast.LtE()], [ast.Constant(right.value + 1)]), "base-case"
             yield ast.Compare(right, [op], [left]), "operands"
         case ast.BinOp(left=left, op=op, right=right):
             for other in _BINARY.get(type(op), ()):
