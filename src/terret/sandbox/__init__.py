@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from terret.sandbox._admission import Admission, machine_admission, memory_hint
 from terret.sandbox._probe import probe
+from terret.sandbox._proxy import Egress
 from terret.sandbox._sandbox import Sandbox
 from terret.sandbox._session import Session
 from terret.sandbox._types import Command, Completed, Entry, FileChange, FileRefused, Missing, Report, Tier
@@ -13,6 +14,7 @@ __all__ = [
     "Admission",
     "Command",
     "Completed",
+    "Egress",
     "Entry",
     "FileChange",
     "FileRefused",

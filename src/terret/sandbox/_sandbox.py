@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from terret.errors import SandboxError, SandboxUnavailable
 from terret.sandbox._admission import Admission, Claim, memory_hint
@@ -32,6 +33,7 @@ from terret.sandbox._launch import Cage
 from terret.sandbox._limits import process_limits
 from terret.sandbox._plain import run_plain
 from terret.sandbox._probe import probe
+from terret.sandbox._proxy import Egress, reaching
 from terret.sandbox._run import supervise
 from terret.sandbox._seccomp import build
 from terret.sandbox._types import Command, Completed, Tier
@@ -58,6 +60,7 @@ class Sandbox:
         warm: Whether to keep the sandbox of the next command ready: two waiting processes for a quicker start.
         admission: The memory its commands share with those of other sandboxes; each is alone without. A shell session
             takes no part.
+        egress: What commands may reach through a proxy; a shell session reaches nothing.
 
     Raises:
         SandboxUnavailable: The machine cannot give the tier, or ``none`` was not allowed.
@@ -74,6 +77,7 @@ class Sandbox:
         allow_none: bool = False,
         warm: bool = False,
         admission: Admission | None = None,
+        egress: Egress | None = None,
     ) -> None:
         self.tier: Tier = choose(tier, allow_none)
         self.workspace = os.path.realpath(workspace)
@@ -85,6 +89,7 @@ class Sandbox:
         self._overlay = probe().features.get("overlay") is True
         found = find_hierarchy() if self.tier != "none" else None
         self._admission = admission
+        self.egress = egress
         if admission is not None and found is not None and self.tier == "full":
             found = admission.around(found)
         self._hierarchy = found if found is None or self.tier == "full" else found.without_memory()
@@ -119,7 +124,9 @@ class Sandbox:
             "cgroup": {"version": grouped.version, "controllers": sorted(grouped.roots)} if grouped else None,
             "rlimits": sorted(process_limits(Limits(), tree_guarded=self.tier == "full")),
             "watchdog": ["wall", "output", "cpu", "pids", "disk", *([] if self.tier == "full" else ["memory"])],
-            "network": "off unless a command asks",
+            "network": "off unless a command asks" if self.egress is None else "allow-listed, through a proxy",
+            "egress": [to_builtins(rule) for rule in self.egress.rules] if self.egress is not None else [],
+            "secrets": [secret.name for secret in self.egress.secrets] if self.egress is not None else [],
             "scratch": "overlay" if self._overlay else "copy",
             "read_only": list(self.read_only),
             "shared_memory_mb": self._admission.total_mb if self._admission is not None else None,
@@ -143,7 +150,7 @@ class Sandbox:
                 if command.scratch and not self._overlay:
                     with self._copy() as copy:
                         return self._run_caged(text, command, stdin, copy, DiskMeter(copy), claim)
-                if self._warm is not None and command.stdin is None and not command.scratch:
+                if self._warm and self.egress is None and command.stdin is None and not command.scratch:
                     return self._run_warm(self._warm, text, command, stdin, claim)
                 disk = None if command.scratch else self._disk
                 return self._run_caged(text, command, stdin, self.workspace, disk, claim)
@@ -349,18 +356,20 @@ class Sandbox:
         self, text: str, command: Command, stdin: int, folder: str, disk: DiskMeter | None, claim: Claim | None
     ) -> Completed:
         overlay = command.scratch and folder == self.workspace
-        with script(text) as (words, shown):
+        egress = None if command.network else self.egress
+        with script(text) as (words, shown), reaching(egress, words, shown, command.env) as way:
             cage, group = self.launch(
-                words,
+                way.words,
                 command.limits,
                 stdin=stdin,
-                env=command.env,
+                env=way.env,
                 network=command.network,
                 overlay=overlay,
                 workspace=folder,
-                shown=shown,
+                shown=way.shown,
             )
-            return self._supervised(cage, group, Watch(command.limits, group, disk, claim=claim))
+            done = self._supervised(cage, group, Watch(command.limits, group, disk, claim=claim))
+        return replace(done, egress=way.decisions) if way.decisions else done
 
     def _run_plain(self, text: str, command: Command, stdin: int) -> Completed:
         with self._lock:
@@ -379,4 +388,4 @@ class Sandbox:
 
 def _settled(limits: Limits) -> Limits:
     """Limits without those that the watchdog alone keeps: they may differ from command to command."""
-    return msgspec.structs.replace(limits, wall_s=1.0, output_kb=1)
+    return replace(limits, wall_s=1.0, output_kb=1)

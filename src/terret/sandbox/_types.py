@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -60,7 +60,9 @@ class Completed(msgspec.Struct, frozen=True, omit_defaults=True):
     command or its last process. ``cpu_ms`` and ``peak_kb`` cover the whole process tree (peak: the largest process
     where there is no cgroup). ``resources`` holds further figures where there are any: ``pids`` (most at a time),
     ``memory_stall_ms`` and ``cpu_stall_ms`` (pressure), ``waited_ms`` (for admission), ``paused_ms`` and ``raised`` (at
-    its soft limit), ``soft_mb`` (that limit at the end).
+    its soft limit), ``soft_mb`` (that limit at the end). ``egress`` tells of every request to the outside: ``method``,
+    ``host``, ``port``, ``path``, ``allowed``, ``rule``, ``reason``, and what came of it (``status``, ``sent``,
+    ``received``, names of the ``secrets`` put in).
     """
 
     status: Status
@@ -73,6 +75,7 @@ class Completed(msgspec.Struct, frozen=True, omit_defaults=True):
     cpu_ms: float
     peak_kb: int
     resources: dict[str, float] = {}
+    egress: list[dict[str, Any]] = []
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -7,12 +7,14 @@ from terret.task._load import lint_task, load_task
 from terret.task._model import (
     Budget,
     Check,
+    EgressRule,
     EnvironmentSpec,
     Hidden,
     Limits,
     Permissions,
     Repository,
     Requirement,
+    SecretRule,
     Task,
 )
 from terret.task._problem import Problem
@@ -21,6 +23,7 @@ from terret.task._template import new_task
 __all__ = [
     "Budget",
     "Check",
+    "EgressRule",
     "EnvironmentSpec",
     "Hidden",
     "Limits",
@@ -28,6 +31,7 @@ __all__ = [
     "Problem",
     "Repository",
     "Requirement",
+    "SecretRule",
     "Task",
     "decode_task",
     "json_schema",

@@ -225,6 +225,13 @@ def _permissions(permissions: Permissions) -> Iterator[Finding]:
         for index, pattern in enumerate(getattr(permissions, field)):
             if not pattern.strip() or "\0" in pattern:
                 yield Finding(("permissions", field, index), "a command pattern is empty", pattern, "leave it out")
+    for index, secret in enumerate(permissions.secrets):
+        if not (secret.name.isascii() and secret.name.isidentifier()):
+            at = ("permissions", "secrets", index, "name")
+            yield Finding(at, "a secret needs the name of a variable", secret.name, "letters, digits and underscores")
+        if not any(rule.host.lower() == secret.host.lower() for rule in permissions.egress):
+            at = ("permissions", "secrets", index, "host")
+            yield Finding(at, "no rule of permissions.egress opens the secret's host", secret.host, "add one")
     if not permissions.write:
         hint = "name what it may change, e.g. ['src/**']"
         yield Finding(("permissions", "write"), "the agent may change nothing", [], hint, "warning")
