@@ -10,7 +10,7 @@ import msgspec
 
 from terret.errors import InputError
 from terret.runtime.process._process import AgentProcess
-from terret.runtime.process._status import End
+from terret.runtime.process._status import End, Token, Wait
 from terret.runtime.process._table import ProcessTable
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
@@ -97,6 +97,9 @@ class Supervisor:
 
     def start(self) -> list[AgentProcess]:
         """Start all children, in order; returns those that live."""
+        lease = self.table.claim(self.process, "supervisor")
+        if lease is not None:
+            self.table.wait(lease, Wait("child"), record=False)
         for child in self.supervision.children:
             self.children.append(
                 self.table.fork(
@@ -158,6 +161,9 @@ class Supervisor:
         """Nothing is left to supervise."""
         if not any(child.alive for child in self.children):
             ends: Sequence[End] = [child.end for child in self.children if child.end is not None]
+            self.table.signal(self.process, "resume")
+            self.table.wake(Token(self.process.pid, self.process.generation), "child")
+            self.table.claim(self.process, "supervisor")
             self.table.end(self.process, "exited", [end.status for end in ends])
 
 

@@ -190,6 +190,9 @@ class Scheduler:
     async def admit(self, seat: Seat, tokens: float) -> None:
         """Return when an effect of a process may begin; give it back with :meth:`leave`."""
         process = seat.process
+        # An effect that never suspends must not keep everybody else from asking.
+        await asyncio.sleep(0)
+        await seat.resume()
         if not self.draining and not self._refuse(tokens) and self.line.pass_by(process.tenant, _cost(tokens)):
             self.admission.begin(tokens)
             return
