@@ -138,13 +138,26 @@ class Glob:
         return self._below.fullmatch(_composed(path)) is not None
 
     def reaches_below(self, folder: str) -> bool:
-        """Whether the pattern's literal beginning lies below a normalised folder."""
-        literal: list[str] = []
-        for segment in self.segments:
-            if _WILD.search(segment):
-                break
-            literal.append(segment)
-        return "/".join(literal).startswith(folder + "/")
+        """Whether the pattern can match something below a normalised folder.
+
+        Of a pattern that begins with ``**`` this is true of every folder, which says nothing: it counts as not
+        reaching below. What such a pattern guards is checked on the finished change.
+        """
+        if self.segments[:1] == ("**",):
+            return False
+        states = {0}
+        for segment in _composed(folder).split("/"):
+            states = {after for state in states for after in self._step(state, segment)}
+        return any(state < len(self.segments) for state in states)
+
+    def _step(self, state: int, segment: str) -> list[int]:
+        """The pattern positions after one more segment of a path."""
+        if state >= len(self.segments):
+            return []
+        own = self.segments[state]
+        if own == "**":
+            return [state, *self._step(state + 1, segment)]
+        return [state + 1] if re.fullmatch(_translate((own,)), segment, re.DOTALL) else []
 
     def names(self, path: str) -> bool:
         """Whether the pattern is this very path, without any wildcard."""

@@ -173,3 +173,26 @@ def test_a_pattern_opens_a_protected_name_only_by_spelling_it_out() -> None:
     assert WriteRules(("**/*", ".*/**")).refusal(".vscode/settings.json") is not None
     assert WriteRules(("**", ".vscode/**")).refusal(".vscode/settings.json") is None
     assert WriteRules(("**", ".vscode/tasks.json")).refusal(".vscode/settings.json") is not None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder", "reaches"),
+    [
+        ("src/secret/**", "src/secret", True),
+        ("src/secret/", "src/secret", True),
+        ("src/secret/**", "src", True),
+        ("src/secret/**", "src/secret2", False),
+        ("src/secret/**", "src/secret/deep", True),
+        ("src/*/keys/**", "src/a", True),
+        ("src/*/keys/**", "lib/a", False),
+        ("src/**/key.pem", "src/a/b", True),
+        ("src/*.pem", "src", True),
+        ("src/a.py", "src/a.py", False),
+        ("src/a.py", "src", True),
+        ("**/*.pem", "src", False),
+    ],
+)
+def test_a_folder_that_holds_guarded_files_is_not_removed(pattern: str, folder: str, reaches: bool) -> None:
+    assert Glob(pattern).reaches_below(folder) is reaches
+    refusal = WriteRules(("**",), (pattern,)).removal(folder)
+    assert (refusal is not None) is (reaches or Glob(pattern).covers(folder))
