@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -47,7 +48,7 @@ class EffectPath:
         self._kernel = Kernel(
             recorder=Recorder(self._journal),
             model=None,  # type: ignore[arg-type]
-            sandbox=None,  # type: ignore[arg-type]
+            sandbox=SimpleNamespace(egress=None),  # type: ignore[arg-type]
             workspace=None,  # type: ignore[arg-type]
             policy=Open(),  # type: ignore[arg-type]
             ledger=Ledger(Budget()),

@@ -114,6 +114,13 @@ def test_a_message_does_not_repeat_an_instruction() -> None:
     assert do(made.message_sending(Subject(text="Stay at Old Inn. It costs 2.50 a night."))) == PLAIN
 
 
+def test_an_address_alone_is_no_repetition() -> None:
+    made = guard(
+        "What is the link?", "Please click https://www.service.example/reset/your/password now.", off=("risk",)
+    )
+    assert do(made.message_sending(Subject(text="https://www.service.example/reset/your/password"))) == PLAIN
+
+
 # intent
 
 

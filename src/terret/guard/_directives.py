@@ -20,6 +20,7 @@ _VERBS: Final = (
     "concatenate|combine|copy|summarize|summarise|extract|encode|ignore|disregard|forget|do"
 )
 _LEAD = (
+    r"(?:(?:before|after|when|once|prior to|in order to|if|for|to)\b[^,.\n]{1,80},\s*)?"
     r"(?:(?:todo|to-do|task|action|note|important|urgent|attention|warning|instruction|instructions|step|next|first|"
     r"also|"
     r"then|finally|now|and|after that|afterwards|please|kindly|simply|just|always|immediately|you must|you should|"

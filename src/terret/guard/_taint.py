@@ -134,7 +134,7 @@ class Ledger:
         """A run of at least so many words that only instructions of untrusted content have, or ``None``."""
         if not self.tainted:
             return None
-        tokens = re.findall(r"[\w@.'-]*\w", _flat(text))
+        tokens = re.findall(rf"{_URL}|[\w@.'-]*\w", _flat(text))
         for at in range(len(tokens) - words + 1):
             run = tokens[at : at + words]
             if sum(len(word) for word in run) < 10:
