@@ -118,7 +118,7 @@ def test_an_address_alone_is_no_repetition() -> None:
     made = guard(
         "What is the link?", "Please click https://www.service.example/reset/your/password now.", off=("risk",)
     )
-    assert do(made.message_sending(Subject(text="https://www.service.example/reset/your/password"))) == PLAIN
+    assert do(made.message_sending(Subject(text="1. 42 2.https://www.service.example/reset/your/password"))) == PLAIN
 
 
 # intent

@@ -130,26 +130,26 @@ class Ledger:
                     best = Origin(provenance, source.origin, around)
         return best
 
-    def repeats(self, text: str, words: int = 3) -> str | None:
-        """A run of at least so many words that only instructions of untrusted content have, or ``None``."""
+    def repeats(self, text: str) -> str | None:
+        """A run of words that only instructions of untrusted content have, or ``None``.
+
+        Three words make a run when all begin with a capital, as names do; otherwise it takes five.
+        """
         if not self.tainted:
             return None
-        tokens = re.findall(rf"{_URL}|[\w@.'-]*\w", _flat(text))
-        for at in range(len(tokens) - words + 1):
-            run = tokens[at : at + words]
-            if sum(len(word) for word in run) < 10:
-                continue
-            pattern = r"(?<!\w)" + r"\W+".join(re.escape(word) for word in run) + r"(?!\w)"
-            told = False
-            for source in self._sources:
-                if run[0] in source.text and re.search(pattern, source.text):
-                    if not source.instruction:
-                        told = False
-                        break
-                    told = True
-            if told:
-                return " ".join(run)
+        for piece in re.split(_URL, text, flags=re.IGNORECASE):
+            tokens = re.findall(r"[\w@.'-]*\w", piece)
+            for at in range(len(tokens) - 2):
+                named = all(token[0].isupper() for token in tokens[at : at + 3])
+                run = [token.lower() for token in tokens[at : at + (3 if named else 5)]]
+                if (named or len(run) == 5) and sum(map(len, run)) >= 10 and self._only_told(run):
+                    return " ".join(run)
         return None
+
+    def _only_told(self, run: list[str]) -> bool:
+        pattern = re.compile(r"(?<!\w)" + r"\W+".join(re.escape(word) for word in run) + r"(?!\w)")
+        found = [source for source in self._sources if run[0] in source.text and pattern.search(source.text)]
+        return bool(found) and all(source.instruction for source in found)
 
     def _add(self, source: _Source) -> None:
         key = (source.origin, source.text)
