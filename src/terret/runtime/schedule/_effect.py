@@ -81,7 +81,9 @@ class Effect:
                 raise
             try:
                 if not begun:
-                    self._record(self._intent(decision), durable=self.kind != "read")
+                    self._record(self._intent(decision))
+                    if self.kind != "read":
+                        await host.durable()
                 outcome = await self._act(act, hold)
             finally:
                 host.leave(seat, tokens)
@@ -216,8 +218,9 @@ class Effect:
         if process.alive:
             process.budget.commit(hold, **usage) if usage else process.budget.release(hold)
         # A reply has cost time and money: it is made durable at once, though repeating the call is harmless.
-        durable = self.kind != "read" or self.primitive == "model.complete"
-        self._record(outcome, durable=durable)
+        self._record(outcome)
+        if self.kind != "read" or self.primitive == "model.complete":
+            await seat.host.durable()
         seat.end_wait(token, "")
         if raised is not None:
             raise raised

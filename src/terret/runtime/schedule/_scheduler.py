@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from terret.errors import InputError, TerretError
+from terret.errors import InputError, JournalError, TerretError
 from terret.journal import Event, EventData, Journal
 from terret.permissions import CapabilityTable
 from terret.runtime.process import (
@@ -72,6 +72,7 @@ class Scheduler:
         self._joins: dict[int, list[asyncio.Future[None]]] = {}
         self._granted: set[Seat] = set()
         self._idle: asyncio.Future[None] | None = None
+        self._committing: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     # starting and waiting
@@ -183,6 +184,21 @@ class Scheduler:
         """Give an event to the journal."""
         return None if self.journal is None else self.journal.append(data, pid=pid, durable=durable)
 
+    async def durable(self) -> None:
+        """Return when everything recorded so far is durable; whoever asks in one turn of the loop shares a commit.
+
+        Raises:
+            JournalWriteFailed: It could not be made durable; nothing is lost from memory.
+        """
+        if self.journal is None:
+            return
+        loop = asyncio.get_running_loop()
+        if not self._committing:
+            loop.call_soon(self._commit)
+        future: asyncio.Future[None] = loop.create_future()
+        self._committing.append(future)
+        await future
+
     def scrubbed(self, data: EventData) -> EventData:
         """An event as the journal would hold it."""
         return data if self.journal is None else self.journal.scrubbed(data)
@@ -219,6 +235,22 @@ class Scheduler:
             self._idle.set_result(None)
 
     # the inside
+
+    def _commit(self) -> None:
+        waiting, self._committing = self._committing, []
+        failure: JournalError | None = None
+        try:
+            if self.journal is not None:
+                self.journal.commit()
+        except JournalError as error:
+            failure = error
+        for future in waiting:
+            if future.done():
+                continue
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(failure)
 
     def _refuse(self, tokens: float) -> str:
         why = self.admission.why_not(tokens)
