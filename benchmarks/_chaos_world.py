@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -60,8 +61,10 @@ class Counting(BaseHTTPRequestHandler):
     def _say(self, text: str) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
+        with contextlib.suppress(OSError):
+            # The client may have been killed.
+            self.end_headers()
+            self.wfile.write(text.encode())
 
 
 def start_server() -> tuple[int, int]:

@@ -13,6 +13,7 @@ from terret.cli._table import COMMANDS
 @click.argument("episode")
 @click.option("--model", metavar="SPEC", help="Where to find the same model now; the recorded place by default.")
 @click.option("--durability", type=click.Choice(["normal", "full"]), default="normal", show_default=True)
+@click.option("--take-over", is_flag=True, help="Go on although a frozen or cut-off process still owns it.")
 @human_options
 @output_options
 def command(
@@ -20,6 +21,7 @@ def command(
     episode: str,
     model: str | None,
     durability: str,
+    take_over: bool,
     human: str | None,
     human_timeout: float | None,
 ) -> int:
@@ -55,6 +57,7 @@ def command(
             listener=listener,
             scrubber=environment_scrubber(),
             human=queue,
+            take_over=take_over,
         ),
     )
     return present(out, ended)

@@ -71,7 +71,7 @@ class DirectHttp:
         return await asyncio.to_thread(self._send, request)
 
     def _send(self, request: HttpRequest) -> HttpReply:
-        from http.client import HTTPConnection, HTTPException, HTTPSConnection
+        from http.client import HTTPConnection, HTTPException, HTTPSConnection, InvalidURL
         from urllib.parse import urlsplit
 
         url = urlsplit(request.url)
@@ -85,8 +85,11 @@ class DirectHttp:
             target = (url.path or "/") + (f"?{url.query}" if url.query else "")
             connection.request(request.method, target, request.body or None, request.headers)
             answer = connection.getresponse()
+            due = answer.length
             body = answer.read(MOST_BYTES + 1)
-        except ValueError as error:
+            if due is not None and len(body) < min(due, MOST_BYTES + 1):
+                raise NoReply(f"{url.netloc} sent {len(body)} of {due} bytes")
+        except (ValueError, InvalidURL) as error:
             raise NotSent(f"the request is malformed: {error}") from None
         except (OSError, HTTPException) as error:
             raise NoReply(f"{url.netloc} gave no whole reply: {error or type(error).__name__}") from None

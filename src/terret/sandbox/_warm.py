@@ -42,14 +42,19 @@ class Ready(NamedTuple):
     channel: int
 
     def give(self, text: str) -> bool:
-        """Hand over the command; False when the sandbox has died in the meantime."""
+        """Hand over the command; False when the sandbox has died in the meantime.
+
+        Once it is handed over it may run, and be over at once: it must not be given to another sandbox as well.
+        """
         try:
+            if select.select([self.cage.exited], [], [], 0)[0]:
+                return False
             os.write(self.channel, os.fsencode(text) + b"\0")
         except OSError:
             return False
         finally:
             os.close(self.channel)
-        return not select.select([self.cage.exited], [], [], 0)[0]
+        return True
 
 
 Launch = Callable[[list[str], WarmKey, int], tuple[Cage, Group | None]]
