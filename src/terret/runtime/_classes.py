@@ -32,6 +32,12 @@ EFFECT_CLASS = {
 nothing but the workspace (no network), so the workspace is restored and the effect repeated; an ``external`` one is
 never repeated, unless its intent has a key by which the other side knows it again."""
 
+
+def effect_class(primitive: str, *, reaches: bool) -> str:
+    """The class of an effect; ``reaches``: whether commands have a way out, so that they may do more than is undone."""
+    return "external" if reaches and primitive.startswith("shell.") else EFFECT_CLASS.get(primitive, "external")
+
+
 PART = {"model.complete": "model", "human.ask": "harness", "net.request": "network"}
 """The part of the infrastructure behind a primitive; the sandbox when it is not here."""
 

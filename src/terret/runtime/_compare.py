@@ -12,7 +12,8 @@ from terret.runtime._replay import opening
 from terret.runtime._result import Episode, summary
 
 _VOLATILE = frozenset(
-    {"duration_ms", "wall_ms", "cpu_ms", "peak_kb", "seconds", "first_token_s", "retries", "cached", "usage"}
+    {"duration_ms", "wall_ms", "cpu_ms", "peak_kb", "resources", "seconds", "first_token_s", "retries", "cached"}
+    | {"usage"}
 )
 """What differs from run to run for no reason of the agent's."""
 

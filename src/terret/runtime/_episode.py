@@ -51,12 +51,13 @@ from terret.runtime._mandated import same_gate
 from terret.runtime._net import with_net
 from terret.runtime._policies import policy_of, recorded
 from terret.runtime._prompts import describe
+from terret.runtime._reach import egress_of
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._result import Episode, finished_episode, summary, unknown_effects, versions
 from terret.runtime._staged import StagedImage
 from terret.runtime._stop import Suspended
 from terret.runtime._support import Support, remember, support_of
-from terret.sandbox import Sandbox, Tier, Workspace
+from terret.sandbox import Sandbox, Tier, Workspace, machine_admission
 from terret.task import Task, decode_task, task_json
 from terret.tools import Tool
 
@@ -327,8 +328,9 @@ async def drive(
             await kernel.update_state(opened.carried, by="runtime")
         stop = await run_loop(agent, image)
         recorder.emit(Stopped(stop.reason, stop.detail, kernel.turn), durable=True)
-        scratch = folder / "live" / f"evaluator-{recorder.journal.epoch}"
-        await finish(task, agent, scratch, opened.enforcement["tier"], stop)
+        await finish(
+            task, agent, folder / "live" / f"evaluator-{recorder.journal.epoch}", opened.enforcement["tier"], stop
+        )
         await kernel.hooked.ask("session_end", Subject(name=opened.task_name))
     except Suspended as suspended:
         recorder.journal.commit()
@@ -384,6 +386,8 @@ def _sandbox(workspace: Workspace, task: Task, tier: Tier | None, allow_none: bo
         env=environment.vars,
         allow_none=allow_none,
         warm=True,
+        admission=machine_admission(),
+        egress=egress_of(task),
     )
 
 

@@ -22,11 +22,22 @@ from terret.mandates import MandateGate
 from terret.models import Message, Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
 from terret.norms import Decider
 from terret.runtime._budget import Ledger
-from terret.runtime._classes import EFFECT_CLASS, PART, PLACEHOLDER, Act, Done, dispatched, raise_refusal, raise_unknown
+from terret.runtime._classes import (
+    EFFECT_CLASS,
+    PART,
+    PLACEHOLDER,
+    Act,
+    Done,
+    dispatched,
+    effect_class,
+    raise_refusal,
+    raise_unknown,
+)
 from terret.runtime._hooked import Hooked
 from terret.runtime._human import Human, removal, replacement
 from terret.runtime._mandated import Mandated
 from terret.runtime._recorder import Recorder
+from terret.runtime._running import completed, run_command
 from terret.runtime._stop import Stop, Suspended
 from terret.runtime._transcript import Transcript
 from terret.sandbox import Command, Completed, Entry, FileRefused, Sandbox, Workspace
@@ -121,7 +132,7 @@ class Kernel:
         while True:
             identity = f"e{self.effects}"
             self.effects += 1
-            kind = EFFECT_CLASS.get(primitive, "external")
+            kind = effect_class(primitive, reaches=self.sandbox.egress is not None)
             by, kept = await self.mandates.consume(identity, primitive, kind, args, stated)
             if by["effect"] != "allow":
                 self.recorder.emit(Denied(identity, primitive, args, by, self.turn), durable=True)
@@ -138,7 +149,7 @@ class Kernel:
                 if kept is not None:
                     outcome = self.recorder.emit(kept, durable=True)
                 else:
-                    outcome = await self._carry_out(identity, kind, act, durable=durable)
+                    outcome = await self._carry_out(identity, EFFECT_CLASS.get(primitive), act, durable=durable)
                     await self.mandates.settle(by, outcome)
             if "fault" not in outcome.result:
                 break
@@ -151,7 +162,7 @@ class Kernel:
         raise_unknown(outcome)
         return outcome
 
-    async def _carry_out(self, identity: str, kind: str, act: Act, *, durable: bool) -> Outcome:
+    async def _carry_out(self, identity: str, kind: str | None, act: Act, *, durable: bool) -> Outcome:
         began = time.perf_counter()
         usage: dict[str, float] = {}
         tree = None
@@ -225,11 +236,11 @@ class Kernel:
 
     # commands
 
-    async def run(self, command: str, timeout_s: float | None = None) -> Completed:
+    async def run(self, command: str, timeout_s: float | None = None, memory: str | None = None) -> Completed:
         """Run a shell command in the workspace (primitive ``shell.run``); a registered check leaves no trace there."""
         if command.strip() in self.scratch_commands:
             return await self.check(command, timeout_s)
-        return await self._command("shell.run", command, timeout_s)
+        return await self._command("shell.run", command, timeout_s, memory=memory)
 
     async def check(self, command: str, timeout_s: float | None = None, *, stdin: bytes | None = None) -> Completed:
         """Run a command whose writes are thrown away (primitive ``shell.check``).
@@ -252,28 +263,18 @@ class Kernel:
         *,
         scratch: bool = False,
         stdin: bytes | None = None,
+        memory: str | None = None,
     ) -> Completed:
         wall = timeout_s or self.limits.wall_s
         wall = min(wall if scratch else min(wall, self.limits.wall_s), max(1.0, self.ledger.left("wall")))
         limits = msgspec.structs.replace(self.limits, wall_s=wall, cpu_s=max(self.limits.cpu_s, wall))
-        args: dict[str, Any] = {"command": command, "timeout_s": timeout_s}
+        args: dict[str, Any] = {"command": command, "timeout_s": timeout_s} | ({"memory": memory} if memory else {})
         if stdin is not None:
             args["stdin"] = self.text(stdin.decode("utf-8", "replace"))
-
-        async def act() -> Done:
-            done = await asyncio.to_thread(
-                self.sandbox.run, Command(run=command, stdin=stdin, limits=limits, scratch=scratch)
-            )
-            result = msgspec.to_builtins(msgspec.structs.replace(done, output=b""))
-            result["output"] = self.text(done.output.decode("utf-8", "replace"))
-            status = {"ok": "ok" if done.exit_code == 0 else "error", "timeout": "timeout"}.get(done.status, "killed")
-            return status, result, {"seconds": done.wall_ms / 1000, "cpu_ms": done.cpu_ms, "peak_kb": done.peak_kb}
-
-        outcome = await self.effect(primitive, args, act)
+        what = Command(run=command, stdin=stdin, limits=limits, scratch=scratch, memory=memory)
+        outcome = await self.effect(primitive, args, lambda: run_command(self.sandbox, what, self.text))
         raise_refusal(outcome)
-        fields = dict(outcome.result)
-        output = self.load(fields.pop("output")).encode()
-        self.last_command = msgspec.structs.replace(msgspec.convert({**fields, "output": ""}, Completed), output=output)
+        self.last_command = completed(outcome, self.load)
         return self.last_command
 
     # the workspace as a whole

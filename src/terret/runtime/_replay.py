@@ -27,7 +27,7 @@ from terret.models import ModelIdentity, Reply, Request, TokenListener
 from terret.runtime._episode import drive
 from terret.runtime._recorder import RecordEnded, Recorder
 from terret.sandbox import Command, Completed, Workspace
-from terret.task import decode_task
+from terret.task import Task, decode_task
 
 
 class Divergence(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ async def _replay(package: CheckedPackage, journal: Journal, live: Path) -> Repl
     divergence = None
     try:
         model = _Recorded(msgspec.convert(opened.model, ModelIdentity))
-        await drive(task, opened, recorder, workspace, _Nothing(), model, live.parent, None, None)  # type: ignore[arg-type]
+        await drive(task, opened, recorder, workspace, _Nothing(task), model, live.parent, None, None)  # type: ignore[arg-type]
     except Diverged as diverged:
         divergence = _divergence(recorder.peek(), str(diverged.value))
     except RecordEnded:
@@ -157,6 +157,9 @@ class _Recorded:
 
 class _Nothing:
     """Stands for a sandbox in which nothing is run."""
+
+    def __init__(self, task: Task) -> None:
+        self.egress = task.permissions.egress or None
 
     def run(self, command: Command) -> Completed:
         raise RecordEnded

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import msgspec
 
 from terret.journal import EpisodeClosed, Event, Intent, Labelled, Outcome, Stopped
-from terret.runtime._classes import EFFECT_CLASS
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -80,7 +79,7 @@ def unknown_effects(events: list[Event]) -> list[dict[str, Any]]:
     unknown: list[dict[str, Any]] = []
     for event in events:
         if isinstance(event.data, Intent) and event.data.effect not in done:
-            kind = EFFECT_CLASS.get(event.data.primitive, "external")
+            kind = event.data.effect_class
             rule, note = rules["keyed" if kind == "external" and event.data.key else kind]
             unknown.append({"effect": event.data.effect, "primitive": event.data.primitive, "rule": rule, "note": note})
     return unknown
