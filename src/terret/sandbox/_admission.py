@@ -37,7 +37,7 @@ def memory_hint(hint: str | None, limits: Limits) -> int | None:
     """
     if hint == "high":
         return limits.memory_mb
-    size = HINTS.get(hint or "medium")
+    size = HINTS.get("medium" if hint is None else hint)
     if size is None:
         found = _SIZE.fullmatch((hint or "").strip())
         if found is None:
