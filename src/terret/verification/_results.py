@@ -76,8 +76,8 @@ class Facts(msgspec.Struct, frozen=True):
     """Everything the adjudicator looks at.
 
     ``episode_checks`` is what was observed inside the episode: ``{"name", "type", "passed", "covers", "fresh"}`` in
-    order; ``fresh`` when no edit came after it. ``interventions`` counts substantive and avoidable ones. ``counts`` may hold
-    ``format_errors``, ``rejected`` (unchanged or duplicate proposals), ``failed_tools`` and ``actions``.
+    order; ``fresh`` when no edit came after it. ``interventions`` counts substantive and avoidable ones. ``counts``
+    may hold ``format_errors``, ``rejected`` (unchanged or duplicate proposals), ``failed_tools`` and ``actions``.
     """
 
     checks: list[CheckResult] = []
