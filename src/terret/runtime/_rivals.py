@@ -29,6 +29,7 @@ class Rivals:
         self._agent = agent
         self.tried = False
         self.found: list[Plausible] = []
+        self.untellable = False
         self._voters: list[str] = []
         self._heard = False
 
@@ -61,7 +62,8 @@ class Rivals:
         """The candidate to keep: of the operators' and ``kept``, a model's change that passes the checks.
 
         ``None`` when they answer differently near the tests' inputs and the model has not yet been heard on what is
-        specified there: see :meth:`hear`.
+        specified there (see :meth:`hear`), and when there are several and no inputs to compare them on: then
+        ``untellable`` is set.
         """
         pool = [*([kept] if kept is not None else []), *self.found]
         if len(pool) == 1 and kept is None:
@@ -71,9 +73,14 @@ class Rivals:
         probe = probe_plan(commands[0], target.path, [*texts, *self._voters], each_s=5.0) if commands else None
         answers = probed(await self._run(probe, RIVAL_S)) if probe is not None else []
         own, voters = answers[: len(pool)], answers[len(pool) :]
-        if not self._heard and undecided(own):
+        self.untellable = kept is None and len(pool) > 1 and not own
+        if self.untellable or (not self._heard and undecided(own)):
             return None
         return pool[choose(pool, own, voters)]
+
+    def likeliest(self) -> Plausible:
+        """The candidate to leave in place when nothing tells them apart."""
+        return self.found[choose(self.found, [])]
 
     def hear(self, text: str | None) -> None:
         """Take in what the model wrote from the specification alone, or that it wrote nothing of use."""

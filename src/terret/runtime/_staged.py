@@ -69,12 +69,16 @@ class StagedImage(GuidedImage):
             target = self._files[0]
             if not self._rivals.tried:
                 await self._rivals.search(target, self._suspicion.lines.get(target.path, {}))
-            if self._rivals.found:
+            if self._rivals.found and not self._rivals.untellable:
                 chosen = await self._rivals.best(target, None)
-                if chosen is None:
+                if chosen is not None:
+                    await self._adopt(chosen)
+                    return None
+                if not self._rivals.untellable:
                     return self._vote()
-                await self._adopt(chosen)
-                return None
+            if self._rivals.untellable and self._agent.kernel.ledger.left("model_calls") < 1:
+                await self._adopt(self._rivals.likeliest())
+                raise Stop("undecided")
         return await super().next_ask()
 
     def _vote(self) -> Ask | None:

@@ -14,13 +14,15 @@ StopReason = Literal[
     "format_errors",
     "stuck",
     "no_candidate",
+    "undecided",
     "context_exceeded",
     "interrupted",
     "denied",
 ]
 """``completed``: the work was declared done. ``format_errors``: too many malformed replies in a row. ``stuck``: the
-same action and result kept coming back. ``no_candidate``: the image has no further question to ask. ``interrupted``: a
-person ended it. ``denied``: authority refused what the image itself needs, such as running the tests."""
+same action and result kept coming back. ``no_candidate``: the image has no further question to ask. ``undecided``:
+there is more than one answer and no evidence which is right, so none is declared. ``interrupted``: a person ended it.
+``denied``: authority refused what the image itself needs, such as running the tests."""
 
 STOP_REASONS: dict[str, str] = {
     "completed": "the agent declared the task complete",
@@ -32,6 +34,7 @@ STOP_REASONS: dict[str, str] = {
     "format_errors": "too many replies in a row were not valid actions",
     "stuck": "the agent kept repeating itself",
     "no_candidate": "no proposed change passed the visible tests",
+    "undecided": "several changes pass the visible tests and nothing tells them apart; the likeliest is left in place",
     "context_exceeded": "the prompt no longer fits the model's context window",
     "interrupted": "a person stopped the episode",
     "denied": "authority refused what the agent style itself needs",

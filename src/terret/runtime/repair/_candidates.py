@@ -13,6 +13,7 @@ PRIOR = {
     "base-case": 1,
     "off-by-one": 1,
     "arguments": 1,
+    "attribute": 1,
     "variable": 1,
     "arithmetic": 1,
     "boolean": 1,
@@ -94,6 +95,8 @@ def _names(scope: ast.AST) -> list[str]:
             names[node.arg] = None
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names[node.id] = None
+        elif isinstance(node, ast.Attribute):
+            names[f".{node.attr}"] = None
     return list(names)
 
 
@@ -113,7 +116,7 @@ def _conditions(statement: ast.stmt, field: str, root: ast.expr, names: list[str
     yield Variant(ast.UnaryOp(ast.Not(), root), "condition")
     if isinstance(statement, ast.While):
         yield Variant(ast.Constant(True), "condition")
-    for name in names:
+    for name in (name for name in names if name[0] != "."):
         variable = ast.Name(name, ast.Load())
         yield Variant(ast.BoolOp(ast.And(), [root, variable]), "condition")
         yield Variant(ast.BoolOp(ast.Or(), [root, ast.UnaryOp(ast.Not(), variable)]), "condition")

@@ -44,7 +44,7 @@ class Variant(NamedTuple):
 
 
 def variants(root: ast.expr, names: list[str]) -> Iterator[Variant]:
-    """Every single edit of an expression; ``names`` are the variables in scope."""
+    """Every single edit of an expression; ``names`` are the variables in scope, attributes begin with a dot."""
     nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr)]
     for index, node in enumerate(nodes):
         for changed, operator in _edits(node, names):
@@ -76,11 +76,16 @@ def _edits(node: ast.expr, names: list[str]) -> Iterator[tuple[ast.expr, str]]:
         case ast.Constant(value=value):
             yield from _constants(value)
         case ast.Name(id=name, ctx=ast.Load()):
-            yield from ((ast.Name(other, ast.Load()), "variable") for other in names if other != name)
+            yield from (
+                (ast.Name(other, ast.Load()), "variable") for other in names if other != name and other[0] != "."
+            )
             yield from _steps(node)
         case ast.Subscript(value=value, slice=place, ctx=ast.Load()):
             yield from ((ast.Subscript(value, moved, ast.Load()), "index") for moved, _ in _steps(place))
             yield value, "drop-index"
+        case ast.Attribute(value=value, attr=attribute, ctx=ast.Load()):
+            others = (name[1:] for name in names if name[0] == "." and name[1:] != attribute)
+            yield from ((ast.Attribute(value, other, ast.Load()), "attribute") for other in others)
         case ast.Call():
             yield from _calls(node)
         case _:
