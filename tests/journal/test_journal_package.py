@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from journal_samples import KEY, record, whole
+from journal_samples import GOLDEN, KEY, record, whole
 
 from terret.errors import (
     BlobMismatch,
@@ -34,6 +34,10 @@ from terret.journal import (
     check_package,
     write_package,
 )
+
+
+PROCESSES = "records/process.jsonl"
+"""Written only where there were processes: the golden package has it."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,7 @@ def test_a_package_proves_itself_elsewhere(package: Path) -> None:
     opened = checked.events[0].data
     assert isinstance(opened, EpisodeOpened)
     assert checked.blobs.get(opened.task)
-    assert {str(path) for path in SOURCES} <= set(contents(package))
+    assert {str(path) for path in SOURCES} - {PROCESSES} <= set(contents(package))
 
 
 def test_only_referenced_blobs_are_packed(package: Path) -> None:
@@ -193,7 +197,15 @@ def test_tampering_is_named_and_located(package: Path, name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [*SOURCES, "journal.jsonl", "head.json"])
+def test_the_record_of_processes_is_missed_where_there_were_some(tmp_path: Path) -> None:
+    package = Path(shutil.copytree(GOLDEN, tmp_path / "golden"))
+    check_package(package)
+    (package / PROCESSES).unlink()
+    with pytest.raises(PackageError, match="missing"):
+        check_package(package)
+
+
+@pytest.mark.parametrize("name", [*(name for name in SOURCES if name != PROCESSES), "journal.jsonl", "head.json"])
 def test_a_missing_part_is_named(package: Path, name: str) -> None:
     (package / name).unlink()
     with pytest.raises(PackageError, match="missing") as caught:
