@@ -35,7 +35,6 @@ from terret.journal import (
     write_package,
 )
 
-
 PROCESSES = "records/process.jsonl"
 """Written only where there were processes: the golden package has it."""
 
