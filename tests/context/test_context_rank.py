@@ -25,7 +25,7 @@ OWN = {
     "retry after rate limit 429": "models/_http.py",
     "bubblewrap arguments": "sandbox/_bwrap.py",
     "task file lint finds repeated requirement ids": "task/_lint.py",
-    "where is JournalBusy raised": "journal/_journal.py",
+    "where is JournalBusy raised": "journal/_lock.py",
 }
 
 

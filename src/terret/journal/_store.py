@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from terret.errors import JournalBusy, JournalCorrupt, JournalError, JournalWriteFailed
+from terret.errors import EpisodeNotFound, JournalBusy, JournalCorrupt, JournalError, JournalWriteFailed
 from terret.journal._blobs import Durability
 from terret.journal._head import Anchor
 
@@ -86,7 +86,7 @@ class Store:
         except sqlite3.Error as error:
             self._db.close()
             raise blame(error, path) from None
-        except JournalError:
+        except (EpisodeNotFound, JournalError):
             self._db.close()
             raise
 
@@ -94,7 +94,11 @@ class Store:
         version = self._value("PRAGMA user_version")
         if version == 0 and self._value("SELECT count(*) FROM sqlite_schema") == 0:
             if read_only:
-                raise JournalError("the journal is empty", where=str(self.path))
+                raise EpisodeNotFound(
+                    "the episode never began: its journal is empty",
+                    where=str(self.path),
+                    hint="remove the folder and run again",
+                )
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.executescript(_SCHEMA)
         elif self._value("PRAGMA application_id") != APPLICATION_ID:
