@@ -84,11 +84,12 @@ class DirectHttp:
         try:
             target = (url.path or "/") + (f"?{url.query}" if url.query else "")
             connection.request(request.method, target, request.body or None, request.headers)
-            answer = connection.getresponse()
-            due = answer.length
-            body = answer.read(MOST_BYTES + 1)
-            if due is not None and len(body) < min(due, MOST_BYTES + 1):
-                raise NoReply(f"{url.netloc} sent {len(body)} of {due} bytes")
+            # A reply cut short keeps the socket open until it is closed itself.
+            with connection.getresponse() as answer:
+                due = answer.length
+                body = answer.read(MOST_BYTES + 1)
+                if due is not None and len(body) < min(due, MOST_BYTES + 1):
+                    raise NoReply(f"{url.netloc} sent {len(body)} of {due} bytes")
         except (ValueError, InvalidURL) as error:
             raise NotSent(f"the request is malformed: {error}") from None
         except (OSError, HTTPException) as error:
