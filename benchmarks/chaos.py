@@ -212,8 +212,8 @@ def _faults(folder: Path, lives: list[Life], server: dict[str, Any], whole: Whol
     result["twice"] += [f"outcome of {name}" for name, times in Counter(done).items() if times > 1]
     _check_unknown(result, events, lives, outcomes)
     _check_server(result, events, outcomes, server["applied"])
-    if final_state(folder) != whole.state:
-        result["unequal"].append("final state")
+    state = final_state(folder)
+    result["unequal"] += [f"final {name}: {state[name]}" for name in state if state[name] != whole.state[name]]
     if not result["unknown"] and traces(folder) != whole.traces:
         differing = [name for name, rows in traces(folder).items() if rows != whole.traces[name]]
         result["unequal"].append(f"traces {differing}")

@@ -10,18 +10,19 @@ from terret.memory import ProjectMemory
 from terret.runtime._levels import parse_level
 from terret.runtime._result import Episode, summary
 from terret.runtime._support import learn, uses_memory
-from terret.sandbox import Workspace
+from terret.sandbox import Workspace, end_strays
 
 WORKSPACE = "workspace"
 
 
 def open_workspace(live: Path, journal: Journal, *, take_over: bool) -> Workspace:
-    """The working copy of a live episode.
+    """The working copy of a live episode, with nothing of a process that died still running in it.
 
     One that is taken over goes on in a copy: whatever its earlier owner still writes does not reach the new one.
     """
     latest = max(live.glob(f"{WORKSPACE}*"), key=_epoch)
     if not take_over:
+        end_strays(latest / "tree")
         return Workspace.open(latest)
     partial = live / f".{WORKSPACE}-{journal.epoch}"
     shutil.copytree(latest, partial, symlinks=True, ignore_dangling_symlinks=True)

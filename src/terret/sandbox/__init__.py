@@ -7,6 +7,7 @@ from terret.sandbox._probe import probe
 from terret.sandbox._proxy import Egress
 from terret.sandbox._sandbox import Sandbox
 from terret.sandbox._session import Session
+from terret.sandbox._strays import end_strays
 from terret.sandbox._types import Command, Completed, Entry, FileChange, FileRefused, Missing, Report, Tier
 from terret.sandbox._workspace import Workspace
 
@@ -24,6 +25,7 @@ __all__ = [
     "Session",
     "Tier",
     "Workspace",
+    "end_strays",
     "machine_admission",
     "memory_hint",
     "probe",
