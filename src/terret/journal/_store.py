@@ -164,7 +164,9 @@ class Store:
     def write(
         self, episode: str, rows: Sequence[Row], anchors: Sequence[Anchor] = (), epoch: int | None = None
     ) -> None:
-        """Append lines and anchors in one transaction: all or none; with an ``epoch`` only if it is the present one.
+        """Append at least one line, and anchors, in one transaction: all or none.
+
+        With an ``epoch`` only if it is the present one.
 
         Raises:
             JournalBusy: Another process has taken the episode over; nothing was written.
@@ -176,21 +178,27 @@ class Store:
         try:
             if self.faults is not None:
                 self.faults("commit.before")
-            if len(rows) == 1 and not anchors:
-                self._write_one(number, base | rows[0][0], rows[0][1], epoch)
+            (seq, line), *others = rows
+
+            def first() -> None:
+                self._write_first(number, base | seq, line, epoch)
+
+            if not others and not anchors:
+                first()
             else:
                 signed = [(base | anchor.seq, anchor.hash, anchor.signature) for anchor in anchors]
                 steps = [
-                    ("INSERT INTO event (id, line) VALUES (?, ?)", [(base | seq, line) for seq, line in rows]),
+                    ("INSERT INTO event (id, line) VALUES (?, ?)", [(base | seq, line) for seq, line in others]),
                     ("INSERT INTO anchor (id, hash, signature) VALUES (?, ?, ?)", signed),
                 ]
-                self._transact(steps, None if epoch is None else (episode, epoch))
+                self._transact(steps, first)
             if self.faults is not None:
                 self.faults("commit.after")
         except sqlite3.Error as error:
             raise _write_error(error, self.path) from None
 
-    def _write_one(self, number: int, key: int, line: bytes, epoch: int | None) -> None:
+    def _write_first(self, number: int, key: int, line: bytes, epoch: int | None) -> None:
+        """Append a line, with an ``epoch`` only if it is the present one; the rest of a transaction follows it."""
         if epoch is None:
             self._db.execute("INSERT INTO event (id, line) VALUES (?, ?)", (key, line))
             return
@@ -310,14 +318,15 @@ class Store:
         )
 
     def _transact(
-        self, steps: Iterable[tuple[str, Sequence[tuple[Any, ...]]]], fence: tuple[str, int] | None = None
+        self, steps: Iterable[tuple[str, Sequence[tuple[Any, ...]]]], first: Callable[[], None] | None = None
     ) -> None:
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            if fence is not None:
-                self.hold(*fence)
+            if first is not None:
+                first()
             for statement, values in steps:
-                self._db.executemany(statement, values)
+                if values:
+                    self._db.executemany(statement, values)
             self._db.execute("COMMIT")
         except (sqlite3.Error, JournalError) as error:
             if self._db.in_transaction:

@@ -93,12 +93,16 @@ class Hooked:
 
     async def prompt(self, transcript: Transcript) -> None:
         """Add to a prompt what the hooks want the agent to know."""
+        if self._hooks is None:
+            return
         decision = await self.ask("before_prompt_build", Subject(text=""))
         if decision.note is not None:
             transcript.append(Message("user", decision.note))
 
     async def words(self, point: HookPoint, text: str) -> str:
         """A message as it may be written or sent."""
+        if self._hooks is None:
+            return text
         decision = await self.ask(point, Subject(text=text))
         return text if decision.text is None else decision.text
 

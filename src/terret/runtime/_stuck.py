@@ -22,17 +22,17 @@ class Repetition:
 
     def __init__(self) -> None:
         self._steps: list[bytes] = []
+        self.rounds = 1
+        """How often the latest cycle of at most :data:`LONGEST_CYCLE` steps has come in a row; 1 is no repetition."""
 
     def note(self, action: Action, result: ToolResult) -> None:
         """Remember one step."""
         text = f"{action.tool}\0{sorted(action.args.items())!r}\0{result.ok}\0{result.text}"
-        self._steps.append(sha256(text.encode("utf-8", "replace")).digest()[:12])
+        mark = sha256(text.encode("utf-8", "replace")).digest()[:12]
+        new = mark not in self._steps
+        self._steps.append(mark)
         del self._steps[: -LONGEST_CYCLE * STOP_AT]
-
-    @property
-    def rounds(self) -> int:
-        """How often the latest cycle of at most :data:`LONGEST_CYCLE` steps has come in a row; 1 is no repetition."""
-        return max(self._rounds(length) for length in range(1, LONGEST_CYCLE + 1))
+        self.rounds = 1 if new else max(self._rounds(length) for length in range(1, LONGEST_CYCLE + 1))
 
     def _rounds(self, length: int) -> int:
         latest = self._steps[-length:]
