@@ -140,11 +140,11 @@ class Glob:
     def reaches_below(self, folder: str) -> bool:
         """Whether the pattern can match something below a normalised folder.
 
-        Of a pattern that begins with ``**`` this is true of every folder, which says nothing: it counts as not
-        reaching below. What such a pattern guards is checked on the finished change.
+        A pattern that begins with ``**`` can match something below every folder, which says nothing: it reaches below
+        those in which it matches every name. What it guards elsewhere is checked on the finished change.
         """
         if self.segments[:1] == ("**",):
-            return False
+            return self.covers(f"{folder}/any")
         states = {0}
         for segment in _composed(folder).split("/"):
             states = {after for state in states for after in self._step(state, segment)}

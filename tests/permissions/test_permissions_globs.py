@@ -190,6 +190,8 @@ def test_a_pattern_opens_a_protected_name_only_by_spelling_it_out() -> None:
         ("src/a.py", "src/a.py", False),
         ("src/a.py", "src", True),
         ("**/*.pem", "src", False),
+        ("**/secret/**", "a/secret", True),
+        ("**/secret/**", "a", False),
     ],
 )
 def test_a_folder_that_holds_guarded_files_is_not_removed(pattern: str, folder: str, reaches: bool) -> None:

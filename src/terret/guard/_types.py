@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import msgspec
 
@@ -21,25 +21,14 @@ HookPoint = Literal[
 ]
 """Where in the life of an episode a hook is asked."""
 
-HOOKS: tuple[HookPoint, ...] = (
-    "gateway_start",
-    "message_received",
-    "before_prompt_build",
-    "before_tool_call",
-    "after_tool_call",
-    "tool_result_persist",
-    "before_message_write",
-    "message_sending",
-    "subagent_spawning",
-    "session_end",
-)
+HOOKS: tuple[HookPoint, ...] = get_args(HookPoint)
 
 Kind = Literal["read", "workspace", "privileged"]
 """What a call may do: look, change the agent's own working copy, or change something outside of it."""
 
 Part = Literal["scanner", "model", "risk", "secrets", "taint", "intent", "paths", "domains", "network"]
 
-PARTS: tuple[Part, ...] = ("scanner", "model", "risk", "secrets", "taint", "intent", "paths", "domains", "network")
+PARTS: tuple[Part, ...] = get_args(Part)
 """What a guard is made of; each can be switched off alone."""
 
 

@@ -96,10 +96,7 @@ class Rule:
         if self.effect == "allow":
             found = any(glob.matches(path) for glob in self._paths)
         else:
-            found = any(
-                glob.covers(path) or (removal and (glob.reaches_below(path) or glob.covers(f"{path}/any")))
-                for glob in self._paths
-            )
+            found = any(glob.covers(path) or (removal and glob.reaches_below(path)) for glob in self._paths)
         return found and not any(glob.matches(path) for glob in self._unless_paths)
 
     def fits(self, example: str) -> bool:

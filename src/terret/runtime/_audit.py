@@ -56,15 +56,16 @@ def audit(events: Sequence[Event]) -> list[AuditRow]:
         if isinstance(data, ActionParsed):
             action = data
         elif isinstance(data, Intent | Denied):
-            mine = action if action is not None and action.turn == data.turn else None
-            asked = data.primitive != "model.complete" and mine is not None
+            asked = action if action is not None and action.turn == data.turn else None
+            if data.primitive == "model.complete":
+                asked = None
             rows.append(
                 AuditRow(
                     event.seq,
                     data.effect,
                     data.turn,
-                    mine.by if asked and mine is not None else "runtime",
-                    mine.tool if asked and mine is not None else "",
+                    "runtime" if asked is None else asked.by,
+                    "" if asked is None else asked.tool,
                     data.primitive,
                     _target(data.args),
                     data.decision,

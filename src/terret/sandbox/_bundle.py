@@ -19,12 +19,12 @@ class Bundle(NamedTuple):
 
 def bundle(store: ObjectStore, base: str, trees: Sequence[str]) -> Bundle:
     """Pack the objects of ``trees`` that ``base`` has not."""
-    known = set(_objects(store, [base], set()))
+    known = {name for name, _ in _objects(store, [base], set())}
     added = list(_objects(store, trees, known))
-    folders = {name for name, is_tree in _kinds(store, trees, known) if is_tree}
-    files = [content for _, content in store.read_many([name for name in added if name not in folders])]
+    files = [content for _, content in store.read_many([name for name, is_tree in added if not is_tree])]
+    asked = "".join(f"{name}\n" for name, _ in added).encode()
     try:
-        pack = git(store.folder, "pack-objects", "--stdout", "-q", stdin="".join(f"{n}\n" for n in added).encode())
+        pack = git(store.folder, "pack-objects", "--stdout", "-q", stdin=asked)
     except GitFailed as error:
         raise SandboxError(f"the history cannot be packed: {error}") from None
     return Bundle(pack, files)
@@ -39,11 +39,7 @@ def unbundle(store: ObjectStore, pack: bytes) -> None:
     store.forget()
 
 
-def _objects(store: ObjectStore, trees: Iterable[str], known: set[str]) -> Iterable[str]:
-    return (name for name, _ in _kinds(store, trees, known))
-
-
-def _kinds(store: ObjectStore, trees: Iterable[str], known: set[str]) -> Iterable[tuple[str, bool]]:
+def _objects(store: ObjectStore, trees: Iterable[str], known: set[str]) -> Iterable[tuple[str, bool]]:
     """The objects below trees that are not known, each once: its id and whether it is a tree."""
     seen = set(known) | {EMPTY_TREE}
     waiting = list(trees)

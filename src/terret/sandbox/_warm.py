@@ -76,7 +76,7 @@ class WarmPool:
         self._retire = retire
         self._lock = threading.Lock()
         self._ready: tuple[WarmKey, Ready] | None = None
-        self._wanted: queue.SimpleQueue[WarmKey | None] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[WarmKey | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -100,13 +100,12 @@ class WarmPool:
 
     def settle(self) -> None:
         """Wait until what was wanted is there."""
-        done = threading.Event()
+        reached = threading.Event()
         with self._lock:
             if self._thread is None or self._closed:
                 return
-        self._settling = done
-        self._wanted.put(None)
-        done.wait()
+            self._wanted.put(reached)
+        reached.wait()
 
     def close(self) -> None:
         """End the warm sandbox and its thread; harmless when done twice."""
@@ -115,7 +114,7 @@ class WarmPool:
                 return
             self._closed = True
             thread = self._thread
-        self._wanted.put(None)
+        self._wanted.put(threading.Event())
         if thread is not None:
             thread.join()
 
@@ -126,18 +125,16 @@ class WarmPool:
             ready.cage.reap()
         self._retire(ready.cage, ready.group)
 
-    _settling: threading.Event | None = None
-
     def _live(self) -> None:
         while True:
             key = self._wanted.get()
             with self._lock:
                 closed, kept = self._closed, self._ready
+            if isinstance(key, threading.Event):
+                key.set()
             if closed:
                 break
-            if key is None:
-                if self._settling is not None:
-                    self._settling.set()
+            if isinstance(key, threading.Event):
                 continue
             if kept is not None and kept[0] == key:
                 continue

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from terret.sandbox._admission import Claim
+from terret.sandbox._bwrap import WORKSPACE
 from terret.sandbox._cgroup import Group
 from terret.sandbox._relief import Relief
 from terret.sandbox._types import Status
@@ -239,7 +240,7 @@ class Watch:
         if init is None:
             return False
         with contextlib.suppress(OSError):
-            status = os.statvfs(f"/proc/{init}/root/workspace")
+            status = os.statvfs(f"/proc/{init}/root{WORKSPACE}")
             return (status.f_blocks - status.f_bfree) * status.f_frsize > limit
         return False
 
