@@ -14,7 +14,7 @@ from pathlib import Path
 
 from terret.journal import Event, SigningKey
 from terret.models import ModelIdentity, ScriptedModel
-from terret.runtime import Episode, resume_episode, run_episode
+from terret.runtime import Episode, Listener, resume_episode, run_episode
 from terret.task import Check, Hidden, Repository, Requirement, Task
 
 KEY = SigningKey(bytes(range(32)))
@@ -48,6 +48,20 @@ REPLIES = [
     call("run", command="cat log.txt"),
     call("declare_complete", summary="four lines"),
 ]
+
+
+class Died(BaseException):
+    """Stands for the death of the process."""
+
+
+def dying(after: int) -> Listener:
+    """A listener with which the process dies right after event ``after``; 0 is never."""
+
+    def listen(item: object) -> None:
+        if isinstance(item, Event) and item.seq == after > 0:
+            raise Died
+
+    return listen
 
 
 def model() -> ScriptedModel:

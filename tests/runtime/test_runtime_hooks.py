@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from episode_killed import KEY, call
+from episode_killed import KEY, Died, call, dying
 
 from terret.errors import ConfigError, ModelUnavailable
 from terret.guard import HOOKS, PLAIN, Decision, Guard, GuardConfig, Subject
-from terret.journal import Denied, Event, Guarded, Observed, check_package, load_text
+from terret.journal import Denied, Guarded, Observed, check_package, load_text
 from terret.models import ModelIdentity, ScriptedModel
 from terret.runtime import Episode, resume_episode, run_episode
 from terret.task import Repository, Task
@@ -36,19 +36,12 @@ REPLIES = [
 ]
 
 
-class Died(BaseException):
-    """Stands for the death of the process."""
-
-
 def model() -> ScriptedModel:
     return ScriptedModel(REPLIES, ModelIdentity(spec="scripted:test", provider="scripted", name="test"))
 
 
 def run(folder: Path, dies_after: int = 0, **options: object) -> Episode:
-    def listen(event: object) -> None:
-        if isinstance(event, Event) and event.seq == dies_after > 0:
-            raise Died
-
+    listen = dying(dies_after)
     return asyncio.run(run_episode(TASK, model=model(), folder=folder, key=KEY, listener=listen, **options))  # type: ignore[arg-type]
 
 

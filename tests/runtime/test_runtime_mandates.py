@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from episode_killed import Died
 
 from terret.errors import ConfigError
 from terret.journal import Denied, EpisodeOpened, Event, Intent, Journal, Outcome, SigningKey, check_package
@@ -29,10 +30,6 @@ TASK = Task(
     permissions=Permissions(network=True),
 )
 ARGS = {"url": "https://example.org/", "body": "hello"}
-
-
-class Died(BaseException):
-    """Stands for the death of the process."""
 
 
 class World:

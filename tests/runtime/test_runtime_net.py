@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from episode_killed import Died
 
 from terret.journal import Denied, EpisodeResumed, Event, Intent, Journal, Observed, Outcome, SigningKey, check_package
 from terret.models import ModelIdentity, ScriptedModel
@@ -34,10 +35,6 @@ TASK = Task(
     objective="Tell them.",
     permissions=Permissions(hosts=("api.example.org", "*.example.net")),
 )
-
-
-class Died(BaseException):
-    """Stands for the death of the process."""
 
 
 class Wire:

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from episode_killed import KEY, TASK, call
+from episode_killed import KEY, TASK, Died, call, dying
 
-from terret.journal import Denied, Event, Intent, check_package
+from terret.journal import Denied, Intent, check_package
 from terret.models import ModelIdentity, ScriptedModel
 from terret.norms import parse_charter
 from terret.runtime import Episode, resume_episode, run_episode
@@ -29,19 +29,12 @@ REPLIES = [
 ]
 
 
-class Died(BaseException):
-    """Stands for the death of the process."""
-
-
 def model() -> ScriptedModel:
     return ScriptedModel(REPLIES, ModelIdentity(spec="scripted:test", provider="scripted", name="test"))
 
 
 def run(folder: Path, dies_after: int = 0, **options: object) -> Episode:
-    def listen(event: object) -> None:
-        if isinstance(event, Event) and event.seq == dies_after > 0:
-            raise Died
-
+    listen = dying(dies_after)
     return asyncio.run(run_episode(TASK, model=model(), folder=folder, key=KEY, listener=listen, **options))  # type: ignore[arg-type]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -117,6 +117,28 @@ def sampling(temperature: float | None, max_tokens: int | None, seed: int) -> Sa
         max_tokens=max_tokens or default.max_tokens,
         seed=seed,
     )
+
+
+def episode_options(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """What every episode of a run gets besides task, model and level: :func:`agent_options`, :func:`machine_options`.
+
+    Raises:
+        ConfigError: The options contradict each other, or the signing key cannot be used.
+    """
+    from terret.journal import SigningKey, default_key_path
+    from terret.runtime import environment_scrubber
+
+    tier, allow_none = isolation(options["tier"], options["no_sandbox"])
+    return {
+        "key": SigningKey.load_or_create(default_key_path()),
+        "durability": options["durability"],
+        "tier": tier,
+        "allow_none": allow_none,
+        "image": options["image"],
+        "dialect_name": options["dialect"],
+        "sampling": sampling(options["temperature"], options["max_tokens"], seed),
+        "scrubber": environment_scrubber(),
+    }
 
 
 def _number(setting: str, text: str, *, whole: bool) -> float:

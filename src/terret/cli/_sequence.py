@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from terret.cli._options import isolation, sampling, split, with_budget
+from terret.cli._options import episode_options, split, with_budget
 from terret.cli._output import Output
 from terret.cli._words import plural
 
@@ -58,7 +58,7 @@ def present_sequence(
         seed=seed,
         memory=memory,
         ablate=frozenset(split(options["ablations"])),
-        episode=_episode_options(options, seed),
+        episode=episode_options(options, seed),
         record=stated,
     )
     chosen = [msgspec.structs.replace(task, task=with_budget(task.task, budgets)) for task in tasks]
@@ -94,20 +94,3 @@ def present_sequence(
         out.error(f"the sequence is suspended at {result.suspended[0]}: {result.suspended[1]}; give the command again")
         return 3
     return 0 if all(task.accepted for task in result.tasks) else 1
-
-
-def _episode_options(options: dict[str, Any], seed: int) -> dict[str, Any]:
-    from terret.journal import SigningKey, default_key_path
-    from terret.runtime import environment_scrubber
-
-    tier, allow_none = isolation(options["tier"], options["no_sandbox"])
-    return {
-        "key": SigningKey.load_or_create(default_key_path()),
-        "durability": options["durability"],
-        "tier": tier,
-        "allow_none": allow_none,
-        "image": options["image"],
-        "dialect_name": options["dialect"],
-        "sampling": sampling(options["temperature"], options["max_tokens"], seed),
-        "scrubber": environment_scrubber(),
-    }

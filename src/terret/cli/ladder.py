@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from terret.cli._options import isolation, machine_options, memory_option, sampling, split, with_budget
+from terret.cli._options import episode_options, machine_options, memory_option, split, with_budget
 from terret.cli._output import Output, output_options
 from terret.cli._table import COMMANDS
 from terret.cli._words import duration, plural
@@ -70,7 +70,7 @@ def command(
     specs, steps, ablated = _names("--model", models), _levels(levels), _ablations(ablate or "")
     wanted = _names("--only", only or "")
     tasks = [_budgeted(task, budgets) for task in load_suite(suite, data, wanted, limit)]
-    settings = LadderSettings(seed, ablated, _episode_options(options), memory)
+    settings = LadderSettings(seed, ablated, episode_options(options, 0), memory)
     common = {"suite": suite, "seed": seed, "ablate": sorted(ablated), "budget": sorted(budgets), **_plain(options)}
     if memory != "fresh":
         common["memory"] = memory
@@ -173,24 +173,6 @@ def _present(out: Output, folder: Path, ladder: Ladder) -> None:
     for line in ladder_table(ladder).splitlines():
         out.line(line)
     out.line(f"report: {shown(folder / 'report.html')}   data: {shown(folder / 'ladder.json')}")
-
-
-def _episode_options(options: dict[str, Any]) -> dict[str, Any]:
-    """What every episode gets besides task, model, level and seed."""
-    from terret.journal import SigningKey, default_key_path
-    from terret.runtime import environment_scrubber
-
-    tier, allow_none = isolation(options["tier"], options["no_sandbox"])
-    return {
-        "key": SigningKey.load_or_create(default_key_path()),
-        "durability": options["durability"],
-        "tier": tier,
-        "allow_none": allow_none,
-        "image": options["image"],
-        "dialect_name": options["dialect"],
-        "sampling": sampling(options["temperature"], options["max_tokens"], 0),
-        "scrubber": environment_scrubber(),
-    }
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

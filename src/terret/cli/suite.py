@@ -12,10 +12,10 @@ import click
 
 from terret.cli._options import (
     agent_options,
+    episode_options,
     isolation,
     machine_options,
     memory_option,
-    sampling,
     sequence_options,
     split,
     with_budget,
@@ -150,7 +150,7 @@ def run_suite(
         out.note(f"{done:4}  {row.id:<28} {verdict:<28} {plural(row.steps, 'step')}, {duration(row.seconds)}")
 
     async def everything() -> list[Row]:
-        runner = _Runner(folder, **options)
+        runner = _Runner(folder, options)
         try:
             return await run_suite(tasks, run_one=runner, jobs=jobs, on_row=told, out=folder)
         finally:
@@ -169,46 +169,19 @@ def run_suite(
 class _Runner:
     """Runs one task of a suite as an episode; all tasks share the model, unless it is ``scripted``."""
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        model: str,
-        level: str,
-        image: str | None,
-        dialect: str | None,
-        seed: int,
-        temperature: float | None,
-        max_tokens: int | None,
-        budgets: tuple[str, ...],
-        durability: str,
-        tier: str | None,
-        no_sandbox: bool,
-        ablations: tuple[str, ...],
-        memory: str,
-    ) -> None:
-        from terret.journal import SigningKey, default_key_path
+    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         from terret.models import connect
-        from terret.runtime import environment_scrubber
 
-        chosen, allow_none = isolation(tier, no_sandbox)
+        model, level = options["model"], options["level"].upper()
+        self._options: dict[str, Any] = episode_options(options, options["seed"]) | {
+            "level": level,
+            "seed": options["seed"],
+            "ablate": frozenset(split(options["ablations"])),
+        }
         self._shared: Model | None = None if model == "scripted" else connect(model)
         self._folder = folder
-        self._budgets = budgets
-        self._memory = (model, level.upper()) if memory == "shared" else None
-        self._options: dict[str, Any] = {
-            "key": SigningKey.load_or_create(default_key_path()),
-            "level": level.upper(),
-            "seed": seed,
-            "durability": durability,
-            "tier": chosen,
-            "allow_none": allow_none,
-            "image": image,
-            "dialect_name": dialect,
-            "sampling": sampling(temperature, max_tokens, seed),
-            "scrubber": environment_scrubber(),
-            "ablate": frozenset(split(ablations)),
-        }
+        self._budgets: tuple[str, ...] = options["budgets"]
+        self._memory = (model, level) if options["memory"] == "shared" else None
 
     async def __call__(self, task: SuiteTask) -> Row:
         from terret.gym import scripted_model, shared_memory

@@ -57,15 +57,9 @@ def verify_sequence(
         PackageError: One subclass per kind of damage, see :mod:`terret.errors`.
         SandboxUnavailable: The checks cannot be run again on this machine.
     """
-    from terret.runtime import VerifyStep, verify_package
+    from terret.runtime import Proofs, verify_package
 
-    steps: list[VerifyStep] = []
-
-    def proved(name: str, detail: str, ok: bool | None = True) -> None:
-        steps.append(VerifyStep(name, ok, detail))
-        if listener is not None:
-            listener(steps[-1])
-
+    proved = Proofs(listener)
     entries, opened = _record(folder, expected_key)
     proved("record", f"{len(entries)} entries, linked, signed by {opened.public_key[:16]}")
     with tempfile.TemporaryDirectory(prefix="terret-verify-") as name:
@@ -80,7 +74,7 @@ def verify_sequence(
             proved("task", f"{entry.task}: {report.label or 'ungraded'}, {change}; entropy {entry.entropy_total}")
         replay.finish(entries, rerun=rerun, tier=tier, allow_none=allow_none)
     proved("end", "what is recorded of the last state holds" if rerun else "not run again", True if rerun else None)
-    return SequenceReport(tasks_of(entries), opened.public_key, steps)
+    return SequenceReport(tasks_of(entries), opened.public_key, proved.steps)
 
 
 def _record(folder: Path, expected_key: str | None) -> tuple[list[Entry], SequenceOpened]:

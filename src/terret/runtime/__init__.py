@@ -39,7 +39,7 @@ from terret.runtime._splice import NotSpliceable, meaning, outline, specificatio
 from terret.runtime._stop import STOP_REASONS, Stop, StopReason, Suspended
 from terret.runtime._stuck import Repetition
 from terret.runtime._transcript import Transcript
-from terret.runtime._verify import VerifyReport, VerifyStep, verify_package
+from terret.runtime._verify import Proofs, VerifyReport, VerifyStep, verify_package
 
 __all__ = [
     "ABLATIONS",
@@ -68,6 +68,7 @@ __all__ = [
     "NoReply",
     "NotSent",
     "NotSpliceable",
+    "Proofs",
     "Question",
     "Recorder",
     "Repetition",

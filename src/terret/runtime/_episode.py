@@ -48,6 +48,7 @@ from terret.runtime._levels import allowed_tools, is_visible, parse_level, visib
 from terret.runtime._live import WORKSPACE, open_workspace, seal
 from terret.runtime._loop import run_loop
 from terret.runtime._mandated import same_gate
+from terret.runtime._means import Means
 from terret.runtime._net import with_net
 from terret.runtime._policies import policy_of, recorded
 from terret.runtime._prompts import describe
@@ -192,8 +193,8 @@ async def run_episode(
     with journal, sandbox:
         recorder = Recorder(journal, listener)
         recorder.emit(opened, durable=True)
-        here = (task, opened, recorder, workspace, sandbox, model, folder)
-        return await drive(*here, extra_tools, memory, human, mandates, hooks)
+        means = Means(extra_tools, memory, human, mandates, hooks)
+        return await drive(task, opened, recorder, workspace, sandbox, model, folder, means)
 
 
 async def resume_episode(
@@ -274,8 +275,8 @@ async def resume_episode(
             with _sandbox(workspace, task, tier, tier == "none") as sandbox:
                 recorder = Recorder(journal, listener)
                 recorder.emit(opened)
-                here = (task, opened, recorder, workspace, sandbox, model, folder)
-                return await drive(*here, extra_tools, memory, human, mandates, hooks)
+                means = Means(extra_tools, memory, human, mandates, hooks)
+                return await drive(task, opened, recorder, workspace, sandbox, model, folder, means)
         finally:
             await model.aclose()
 
@@ -288,21 +289,17 @@ async def drive(
     sandbox: Sandbox,
     model: Model,
     folder: Path,
-    extra_tools: dict[str, Tool] | None,
-    memory: ProjectMemory | None,
-    human: HumanQueue | None = None,
-    mandates: MandateGate | None = None,
-    hooks: Hooks | None = None,
+    means: Means,
 ) -> Episode:
     """Run an episode's loop on a recorder that may hold part of it already, then finish and seal it."""
-    extra_tools = with_net(task, extra_tools)
+    extra_tools = with_net(task, means.tools)
     level = parse_level(opened.level)
     sampling = msgspec.convert(opened.sampling, Sampling)
     policy = policy_of(task, level, opened, recorder.journal.blobs)
     ledger = Ledger(task.budget)
     ablated = frozenset(opened.ablated)
     events = recorder.journal.events()
-    known = remember(recorder, level, memory, ablated, workspace.paths(workspace.base))
+    known = remember(recorder, level, means.memory, ablated, workspace.paths(workspace.base))
     support = await asyncio.to_thread(support_of, task, level, workspace, known, ablated, opened.carried)
     start = await asyncio.to_thread(_prepare, task, opened, workspace, events, support, extra_tools)
     kernel = Kernel(
@@ -314,9 +311,11 @@ async def drive(
         ledger=ledger,
         limits=task.limits,
         tree=start,
-        human=Human(human, takes_part=takes_part(opened.intervention_policy), objective=describe(task), known=[known]),
-        mandates=mandates,
-        hooks=hooks_of(opened, hooks),
+        human=Human(
+            means.human, takes_part=takes_part(opened.intervention_policy), objective=describe(task), known=[known]
+        ),
+        mandates=means.mandates,
+        hooks=hooks_of(opened, means.hooks),
     )
     agent = Agent(task, level, kernel, extra_tools, support)
     image = _image(opened, agent, sampling, model.identity.context)
@@ -341,7 +340,7 @@ async def drive(
         with contextlib.suppress(JournalError):
             recorder.journal.commit()
         raise
-    return seal(folder, recorder.journal, memory)
+    return seal(folder, recorder.journal, means.memory)
 
 
 def _prepare(

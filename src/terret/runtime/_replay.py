@@ -25,6 +25,7 @@ from terret.journal import (
 )
 from terret.models import ModelIdentity, Reply, Request, TokenListener
 from terret.runtime._episode import drive
+from terret.runtime._means import Means
 from terret.runtime._recorder import RecordEnded, Recorder
 from terret.sandbox import Command, Completed, Workspace
 from terret.task import Task, decode_task
@@ -125,7 +126,7 @@ async def _replay(package: CheckedPackage, journal: Journal, live: Path) -> Repl
     divergence = None
     try:
         model = _Recorded(msgspec.convert(opened.model, ModelIdentity))
-        await drive(task, opened, recorder, workspace, _Nothing(task), model, live.parent, None, None)  # type: ignore[arg-type]
+        await drive(task, opened, recorder, workspace, _Nothing(task), model, live.parent, Means())  # type: ignore[arg-type]
     except Diverged as diverged:
         divergence = _divergence(recorder.peek(), str(diverged.value))
     except RecordEnded:

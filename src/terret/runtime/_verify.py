@@ -49,6 +49,24 @@ class VerifyReport(msgspec.Struct, frozen=True):
     steps: list[VerifyStep]
 
 
+class Proofs:
+    """The steps of a verification, told to a listener as they are made; call it with each.
+
+    Args:
+        listener: Told of every step.
+    """
+
+    def __init__(self, listener: Callable[[VerifyStep], None] | None = None) -> None:
+        self.steps: list[VerifyStep] = []
+        self._listener = listener
+
+    def __call__(self, name: str, detail: str, ok: bool | None = True) -> None:
+        """Add a step."""
+        self.steps.append(VerifyStep(name, ok, detail))
+        if self._listener is not None:
+            self._listener(self.steps[-1])
+
+
 def verify_package(
     folder: Path,
     *,
@@ -67,13 +85,7 @@ def verify_package(
         PackageError: One subclass per kind of damage, see :mod:`terret.errors`.
         SandboxUnavailable: The checks cannot be run again on this machine.
     """
-    steps: list[VerifyStep] = []
-
-    def proved(name: str, detail: str, ok: bool | None = True) -> None:
-        steps.append(VerifyStep(name, ok, detail))
-        if listener is not None:
-            listener(steps[-1])
-
+    proved = Proofs(listener)
     package = check_package(folder, expected_key)
     count = len(package.events)
     proved("chain", f"{count} events, {len(package.head.anchors)} anchors, signed by {package.head.public_key[:16]}")
@@ -96,7 +108,7 @@ def verify_package(
         proved("rerun", _rerun(package, opened, tier, allow_none))
     else:
         proved("rerun", "not tried", None)
-    return VerifyReport(package.events[0].episode, labelled.label, package.head.public_key, True, steps)
+    return VerifyReport(package.events[0].episode, labelled.label, package.head.public_key, True, proved.steps)
 
 
 def _rerun(package: CheckedPackage, opened: EpisodeOpened, tier: Tier | None, allow_none: bool) -> str:
