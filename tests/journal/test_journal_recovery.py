@@ -71,7 +71,7 @@ def test_an_unfinished_write_is_dropped_and_reported(tmp_path: Path) -> None:
     with Journal.open(copy, KEY) as again:
         assert len(again) == 9
         assert again.recovery is not None
-        assert again.recovery.dropped_bytes == 24 + 4096 - 100
+        assert again.recovery.dropped_bytes == 24 + 8192 - 100
         assert "unfinished write" in str(again.recovery)
         again.append(StateUpdated(9, "agent", {}), durable=True)
     with Journal.open(copy, KEY) as once_more:

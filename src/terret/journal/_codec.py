@@ -57,7 +57,7 @@ def canonical(value: object) -> bytes:
 
 def well_formed(text: str) -> str:
     """``text`` with lone surrogates (undecodable output bytes) replaced by U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def map_strings(value: Any, change: Callable[[str], str]) -> Any:

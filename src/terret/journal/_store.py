@@ -37,7 +37,15 @@ _SHIFT = 32
 """A row's id is ``episode number << 32 | seq``: one B-tree, appended to at its end."""
 _LAST = (1 << _SHIFT) - 1
 
-_CHECKPOINT_PAGES = 16_384
+_ROWS = 250
+"""Lines in one statement; SQLite allows 32,766 values."""
+_INSERT = "INSERT INTO event (id, line) SELECT column1, column2 FROM (VALUES "
+_FENCE = " WHERE EXISTS (SELECT 1 FROM lease WHERE episode = ? AND epoch = ?)"
+
+_PAGE_BYTES = 8192
+"""Of a new file; with the usual 4096 a step's events fill a page at every other commit, which then writes four."""
+
+_CHECKPOINT_PAGES = 8192
 """64 MB of log; a checkpoint syncs, which costs more than a thousand commits, and closing makes one anyway."""
 
 _RESTORE = "restore it from a copy; it was not changed"
@@ -99,6 +107,7 @@ class Store:
                     where=str(self.path),
                     hint="remove the folder and run again",
                 )
+            self._db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.executescript(_SCHEMA)
         elif self._value("PRAGMA application_id") != APPLICATION_ID:
@@ -178,35 +187,33 @@ class Store:
         try:
             if self.faults is not None:
                 self.faults("commit.before")
-            (seq, line), *others = rows
-
-            def first() -> None:
-                self._write_first(number, base | seq, line, epoch)
-
-            if not others and not anchors:
-                first()
-            else:
+            if anchors or len(rows) > _ROWS:
                 signed = [(base | anchor.seq, anchor.hash, anchor.signature) for anchor in anchors]
-                steps = [
-                    ("INSERT INTO event (id, line) VALUES (?, ?)", [(base | seq, line) for seq, line in others]),
-                    ("INSERT INTO anchor (id, hash, signature) VALUES (?, ?, ?)", signed),
-                ]
-                self._transact(steps, first)
+                insert = "INSERT INTO anchor (id, hash, signature) VALUES (?, ?, ?)"
+                self._transact([(insert, signed)], lambda: self._append(number, rows, epoch))
+            else:
+                self._append(number, rows, epoch)
             if self.faults is not None:
                 self.faults("commit.after")
         except sqlite3.Error as error:
             raise _write_error(error, self.path) from None
 
-    def _write_first(self, number: int, key: int, line: bytes, epoch: int | None) -> None:
-        """Append a line, with an ``epoch`` only if it is the present one; the rest of a transaction follows it."""
-        if epoch is None:
-            self._db.execute("INSERT INTO event (id, line) VALUES (?, ?)", (key, line))
-            return
-        # The check and the write are one statement, hence one transaction.
-        insert = "INSERT INTO event (id, line) SELECT ?, ? FROM lease WHERE episode = ? AND epoch = ?"
-        if self._db.execute(insert, (key, line, number, epoch)).rowcount != 1:
-            found = self._db.execute("SELECT epoch, owner FROM lease WHERE episode = ?", (number,)).fetchone()
-            raise self._fenced(Lease(*found) if found else None)
+    def _append(self, number: int, rows: Sequence[Row], epoch: int | None) -> None:
+        """Append lines, with an ``epoch`` only if it is the present one; up to ``_ROWS`` are one transaction."""
+        base = number << _SHIFT
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS]
+            values: list[object] = []
+            for seq, line in part:
+                values += (base | seq, line)
+            insert = _INSERT + ", ".join(["(?, ?)"] * len(part)) + ")"
+            if epoch is None:
+                self._db.execute(insert, values)
+                continue
+            # The check and the write are one statement, hence one transaction.
+            if self._db.execute(insert + _FENCE, [*values, number, epoch]).rowcount < 1:
+                found = self._db.execute("SELECT epoch, owner FROM lease WHERE episode = ?", (number,)).fetchone()
+                raise self._fenced(Lease(*found) if found else None)
 
     def set_aside(self, episode: str, first: int, reason: str, now: float) -> None:
         """Take the events from ``first`` on out of the chain; their bytes stay in table ``set_aside``.

@@ -145,7 +145,7 @@ class Agent:
             refusal = self.workflow.refusal(action) if self.workflow is not None else None
             if refusal is not None:
                 raise ToolFailure("out_of_order", refusal)
-            result = await self.tools[action.tool].call(kernel, action.args)
+            result = await self.tools[action.tool].act(kernel, action.args)
         except ToolFailure as failure:
             detail = {"type": failure.kind, "detail": failure.message}
             result = ToolResult(text=failure.message, ok=False, failure=detail)

@@ -34,7 +34,11 @@ class Tool(msgspec.Struct, frozen=True):
         checked = check_arguments(self.spec, args)
         if isinstance(checked, FormatError):
             raise ToolFailure("bad_arguments", checked.message)
-        result = await self.function(primitives, **checked)
+        return await self.act(primitives, checked)
+
+    async def act(self, primitives: Primitives, args: dict[str, Any]) -> ToolResult:
+        """Act on arguments that were checked already; raises :class:`ToolFailure` when the tool could not do it."""
+        result = await self.function(primitives, **args)
         return ToolResult(result) if isinstance(result, str) else result
 
 

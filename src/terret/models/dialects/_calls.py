@@ -16,11 +16,11 @@ def make_action(
     name: str, args: Any, tools: Sequence[ToolSpec], *, call_id: str | None = None, excerpt: str = ""
 ) -> Action | FormatError:
     """The action of a call, if the tool exists and its schema accepts the arguments."""
-    spec = next((tool for tool in tools if tool.name == name), None)
-    if spec is None:
-        return refuse("unknown_tool", _unknown(name, tools), excerpt)
-    checked = check_arguments(spec, args, excerpt=excerpt)
-    return checked if isinstance(checked, FormatError) else Action(name, checked, call_id)
+    for spec in tools:
+        if spec.name == name:
+            checked = check_arguments(spec, args, excerpt=excerpt)
+            return checked if isinstance(checked, FormatError) else Action(name, checked, call_id)
+    return refuse("unknown_tool", _unknown(name, tools), excerpt)
 
 
 def check_arguments(spec: ToolSpec, args: Any, *, excerpt: str = "") -> dict[str, Any] | FormatError:

@@ -28,7 +28,9 @@ def read_json(text: str) -> Any:
         Unreadable: It is not exactly one strict JSON value.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_members, parse_constant=_constant, parse_float=_float)
+        if text.startswith("\ufeff"):
+            raise Unreadable("line 1, column 1: a byte order mark before the JSON value; leave it out")
+        value = _decoder.decode(text)
     except json.JSONDecodeError as error:
         raise Unreadable(f"line {error.lineno}, column {error.colno}: {_explain(error)}") from None
     except RecursionError:
@@ -36,7 +38,9 @@ def read_json(text: str) -> Any:
     except ValueError as error:
         shown = str(error)
         raise Unreadable("a number has too many digits" if "digits" in shown else shown) from None
-    _check(value)
+    # Without a sign of halved pairs or of depth there is nothing to look for in the values.
+    if not text.isascii() or "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH:
+        _check(value)
     return value
 
 
@@ -55,11 +59,21 @@ def _constant(name: str) -> NoReturn:
     raise Unreadable(f"{name} is not JSON")
 
 
+def _int(text: str) -> int:
+    value = int(text)
+    if not -_INT_RANGE <= value < _INT_RANGE:
+        raise Unreadable("an integer does not fit into 64 bits")
+    return value
+
+
 def _float(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
         raise Unreadable(f"the number {text[:40]} is out of range")
     return value
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_float=_float, parse_int=_int)
 
 
 def _explain(error: json.JSONDecodeError) -> str:
@@ -99,18 +113,11 @@ def _check(value: Any) -> None:
                 below += members.values()
             elif isinstance(item, list):
                 below += cast(list[Any], item)
-            else:
-                _check_scalar(item)
+            elif isinstance(item, str):
+                try:
+                    item.encode()
+                except UnicodeEncodeError:
+                    raise Unreadable("a string holds half of a surrogate pair; write the character itself") from None
         level = below
     if level:
         raise Unreadable(f"nested deeper than {MAX_DEPTH} levels", deep=True)
-
-
-def _check_scalar(item: object) -> None:
-    if isinstance(item, str):
-        try:
-            item.encode()
-        except UnicodeEncodeError:
-            raise Unreadable("a string holds half of a surrogate pair; write the character itself") from None
-    elif isinstance(item, int) and not -_INT_RANGE <= item < _INT_RANGE:
-        raise Unreadable("an integer does not fit into 64 bits")
