@@ -18,11 +18,14 @@ from terret.permissions._reload import Reload, ReloadingPolicy
 from terret.permissions._resource import Pattern, Resource
 from terret.permissions._shell import SimpleCommand, Unparsable, commands_of
 from terret.permissions._table import CapabilityTable
+from terret.permissions._wanted import OPAQUE, ROOT, Wanted, wanted
 
 __all__ = [
     "EFFECTS",
+    "OPAQUE",
     "REACHES",
     "RIGHTS",
+    "ROOT",
     "Approvals",
     "Approved",
     "Capability",
@@ -48,6 +51,7 @@ __all__ = [
     "SimpleCommand",
     "Status",
     "Unparsable",
+    "Wanted",
     "approvals_file",
     "arguments_hash",
     "check_policy",
@@ -57,4 +61,5 @@ __all__ = [
     "load_policy",
     "parse_policy",
     "policy_schema",
+    "wanted",
 ]

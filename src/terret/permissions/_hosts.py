@@ -30,7 +30,7 @@ class HostRules:
         url = args.get("url")
         if not isinstance(url, str):
             return Decision("deny", "args:url", "the address is missing or not text")
-        host, port, usual = _place(url)
+        host, port, usual = place(url)
         if not host:
             return Decision("deny", "args:url", "the address is not one of http or https with a plain host")
         for pattern in self._patterns:
@@ -41,7 +41,7 @@ class HostRules:
         return Decision("deny", "hosts:unnamed", f"the task does not name the host {host}:{port}")
 
 
-def _place(url: str) -> tuple[str, str, bool]:
+def place(url: str) -> tuple[str, str, bool]:
     """Host, port, and whether that is the usual one; an empty host where the address is not plain."""
     from urllib.parse import urlsplit
 
