@@ -25,7 +25,7 @@ def taken(primitive: str, **args: Any) -> list[str]:
         ("shell.check", {"command": "git add . && git status | wc"}, ["execute shell:git", "execute shell:wc"]),
         ("shell.run", {"command": "env X=1 rm -rf x"}, ["execute shell:env", "execute shell:rm"]),
         ("shell.run", {"command": "bash -c 'rm x'"}, ["execute shell:bash", "execute shell:rm"]),
-        ("shell.run", {"command": "echo $(curl x)"}, ["execute shell:echo", "execute shell:curl"]),
+        ("shell.run", {"command": "echo $(curl x)"}, ["execute shell:curl", "execute shell:echo"]),
         ("shell.run", {"command": "$TOOL x"}, ["execute shell:%2A"]),
         ("shell.run", {"command": "echo 'unclosed"}, ["execute shell:%2A"]),
         ("shell.run", {"command": "/tmp/git status"}, ["execute shell:%2Ftmp%2Fgit"]),
