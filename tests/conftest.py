@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from postgres import postgres_server, postgres_url
+
 if TYPE_CHECKING:
     from terret.journal import SigningKey
+
+__all__ = ["postgres_server", "postgres_url"]
 
 settings.register_profile("terret", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("terret")
@@ -24,7 +28,10 @@ def _models_folder() -> str:
 REAL_MODELS = _models_folder()
 """Where pulled weights lie; read before any test moves the XDG folders."""
 
-_FOREIGN = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "TERRET_API_KEY", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
+_FOREIGN = (
+    *("OPENAI_API_KEY", "OPENAI_BASE_URL", "TERRET_API_KEY", "TERRET_STORE"),
+    *("NO_COLOR", "FORCE_COLOR", "COLUMNS"),
+)
 
 
 class FixedClock:
