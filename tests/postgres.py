@@ -52,15 +52,9 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = count(1)
         try:
-            how = [
-                "--auth=trust",
-                "--username=terret",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--no-sync",
-                "--no-instructions",
-            ]
-            subprocess.run(self._command("initdb", *how), check=True, capture_output=True, cwd="/")
+            how = ["--auth=trust", "--username=terret", "--encoding=UTF8", "--locale=C", "--no-sync"]
+            make = self._command("initdb", "-D", str(self.folder / "data"), *how)
+            subprocess.run(make, check=True, capture_output=True, cwd="/")
             self.start()
         except BaseException:
             self.close()
