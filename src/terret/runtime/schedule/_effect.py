@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from terret.errors import BudgetExhausted, Diverged, InfrastructureError
 from terret.journal import Denied, Intent, Outcome
-from terret.permissions import Resource
+from terret.permissions import Reservation, Wanted
 from terret.runtime._classes import EFFECT_CLASS, Act, raise_refusal, raise_unknown
 from terret.runtime.process import Hold, Wait
+from terret.runtime.schedule._asking import approved, covered, recall
 from terret.tools import ToolFailure
 
 if TYPE_CHECKING:
     from terret.runtime.schedule._seat import Seat
 
+_STRICTNESS = {"allow": 0, "ask": 1, "deny": 2}
 _SYSTEM = {"effect": "allow", "rule": "process", "reason": "a process may wait"}
 
 
@@ -32,29 +34,26 @@ class Effect:
     Args:
         seat: Whose effect it is.
         primitive: What is done.
-        resource: What it is done to.
-        right: The right it takes.
+        wanted: The rights it takes; the strictest decision about any of them is that about the effect.
         args: The exact arguments, plain JSON.
         reserve: The most it can cost.
         key: By which the other side knows it again.
     """
 
-    __slots__ = ("args", "key", "kind", "name", "primitive", "reserve", "resource", "right", "seat")
+    __slots__ = ("args", "key", "kind", "name", "primitive", "reserve", "seat", "wanted")
 
     def __init__(
         self,
         seat: Seat,
         primitive: str,
-        resource: str | Resource,
-        right: str,
+        wanted: Sequence[Wanted],
         args: dict[str, Any],
         reserve: Mapping[str, float],
         key: str | None,
     ) -> None:
         self.seat = seat
         self.primitive = primitive
-        self.resource = resource
-        self.right = right
+        self.wanted = wanted
         self.args = args
         self.reserve = reserve
         self.key = key
@@ -70,7 +69,7 @@ class Effect:
             outcome = self._record(Outcome(self.name, "unknown", {}, 0.0, dict(self.reserve)))
             process.budget.spend(**self.reserve)
         if outcome is None:
-            decision, hold = self._authorise()
+            decision, hold = await self._authorise()
             tokens = float(self.reserve.get("tokens", 0.0))
             try:
                 await host.admit(seat, tokens)
@@ -111,14 +110,14 @@ class Effect:
         if "interrupted" in outcome.result:
             raise Interrupted(self.primitive)
 
-    def permit(self) -> None:
+    async def permit(self) -> None:
         """Make sure of the authority for something the table itself records; a refusal is recorded.
 
         Raises:
             ToolFailure: There is none.
         """
         if not self._recorded()[0]:
-            self.seat.process.budget.release(self._authorise()[1])
+            self.seat.process.budget.release((await self._authorise())[1])
 
     # the inside
 
@@ -141,6 +140,7 @@ class Effect:
         if isinstance(head, Denied):
             self._refuse(head.decision)
         self.args = head.args if self.primitive == "clock.wait" else self.args
+        recall(self, head.decision)
         self._use()
         outcome = story.take(Outcome)
         assert outcome is None or isinstance(outcome, Outcome)
@@ -150,25 +150,41 @@ class Effect:
         """Spend what a recorded effect used up of its capability."""
         if self.primitive == "clock.wait":
             return
-        authority = self.seat.process.authority
-        authority.commit(authority.reserve(self.resource, self.right, self.args))
+        for permit in self._permits()[0]:
+            self.seat.process.authority.commit(permit)
 
-    def _authorise(self) -> tuple[dict[str, Any], Hold]:
+    def _permits(self) -> tuple[list[Reservation], dict[str, Any]]:
+        """A reservation for every right, and the strictest decision among them; the first of equally strict ones."""
+        authority = self.seat.process.authority
+        permits = [authority.reserve(one.resource, one.right, self.args) for one in self.wanted]
+        strictest = max(permits, key=lambda permit: _STRICTNESS[permit.decision.effect])
+        return permits, msgspec.to_builtins(strictest.decision)
+
+    async def _authorise(self) -> tuple[dict[str, Any], Hold]:
         process = self.seat.process
-        permit = process.authority.reserve(self.resource, self.right, self.args)
-        decision: dict[str, Any] = msgspec.to_builtins(permit.decision)
+        permits, decision = self._permits()
         if decision["effect"] == "ask":
-            decision = {**decision, "effect": "deny", "reason": f"nobody is there to ask: {decision['reason']}"}
+            decision = covered(self, decision) or decision
+        if decision["effect"] == "ask":
+            # Whoever thinks it over must not keep uses set aside meanwhile.
+            for permit in permits:
+                process.authority.release(permit)
+            answer = await approved(self, decision)
+            permits, decision = self._permits()
+            # What was asked may have been denied or granted since.
+            decision = answer if decision["effect"] == "ask" else decision
         if decision["effect"] == "allow":
             try:
                 hold = process.budget.reserve(**self.reserve)
-                process.authority.commit(permit)
+                for permit in permits:
+                    process.authority.commit(permit)
                 return decision, hold
             except BudgetExhausted as error:
                 rule = f"budget:{error.resource}"
                 decision = {"effect": "deny", "rule": rule, "reason": error.message, "limit": error.limit}
                 decision |= {"used": error.used, "asked": error.asked}
-        process.authority.release(permit)
+        for permit in permits:
+            process.authority.release(permit)
         self._record(Denied(self.name, self.primitive, self.args, decision, self.seat.count), durable=True)
         self._refuse(decision)
         raise AssertionError

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from terret.errors import InputError, JournalError, TerretError
+from terret.intervention import HumanQueue
 from terret.journal import Event, EventData, Journal
-from terret.permissions import CapabilityTable
+from terret.permissions import Approvals, CapabilityTable
 from terret.runtime.process import (
     AgentProcess,
     End,
@@ -43,6 +44,7 @@ class Scheduler:
         capacity: What may be under way at once.
         pressure: How loaded the machine is, for example :func:`host_pressure`; without it the machine is not looked at.
         shares: What tenants get.
+        human: Whoever is asked where authority says ``ask``; with nobody there, such an effect is refused.
         name: Who holds the leases.
     """
 
@@ -55,10 +57,14 @@ class Scheduler:
         capacity: Capacity | None = None,
         pressure: Callable[[], Pressure] | None = None,
         shares: Mapping[str, Share] | None = None,
+        human: HumanQueue | None = None,
         name: str = "scheduler",
     ) -> None:
         self.images = dict(images)
         self.name = name
+        self.human = human
+        self.approvals = Approvals()
+        """What was approved beyond one effect."""
         self.journal = journal
         past: Sequence[Event] = () if journal is None else journal.events()
         self.table = ProcessTable(record=self.record, clock=clock, past=past)
@@ -361,7 +367,7 @@ class Scheduler:
     def _interrupt(self, seat: Seat) -> bool:
         wait = seat.process.wait
         assert wait is not None
-        if wait.kind == "tool":
+        if wait.kind in ("tool", "human"):
             seat.interrupted = True
             assert seat.task is not None
             return seat.task.cancel()

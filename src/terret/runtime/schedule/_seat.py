@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from terret.errors import InputError
 from terret.journal import Denied, MessageSent, Outcome, ProcessMoved
-from terret.permissions import Resource
+from terret.permissions import Resource, Wanted
 from terret.runtime._classes import Act
 from terret.runtime.process import TERMINAL, AgentProcess, End, Lease, Message, Signal, Story, Token, Wait
 from terret.runtime.schedule._effect import Effect, Interrupted
@@ -69,13 +69,15 @@ class Seat:
         args: dict[str, Any],
         act: Act,
         *,
+        also: Sequence[Wanted] = (),
         reserve: Mapping[str, float] | None = None,
         key: str | None = None,
     ) -> Outcome:
         """Authorise, reserve, stand in line, record the intent, act, record the outcome, book what it came to.
 
         ``reserve`` is the most it can cost; the usage that ``act`` returns is what it did cost. With a ``key`` by which
-        the other side knows it again, an effect of unknown outcome is repeated.
+        the other side knows it again, an effect of unknown outcome is repeated. ``also`` are further rights it takes.
+        Where authority says ``ask``, the scheduler's human is asked, or it is refused.
 
         Raises:
             ToolFailure: Authority refused it, it was impossible, or its outcome is unknown and it may not be repeated.
@@ -84,14 +86,15 @@ class Seat:
         """
         with self._turn():
             await self.resume()
-            return await Effect(self, primitive, resource, right, args, reserve or {}, key).carry_out(act)
+            every = (Wanted(_resource(resource), right), *also)
+            return await Effect(self, primitive, every, args, reserve or {}, key).carry_out(act)
 
     async def sleep(self, seconds: float) -> None:
         """Wait so long by the table's clock; raises Interrupted when a signal ends it early."""
         with self._turn():
             await self.resume()
             until = self.host.table.clock() + seconds
-            effect = Effect(self, "clock.wait", "clock:wait", "call", {"until": round(until, 6)}, {}, None)
+            effect = Effect(self, "clock.wait", (), {"until": round(until, 6)}, {}, None)
             await effect.wait_until()
 
     # waits
@@ -333,10 +336,11 @@ class Seat:
         await self.resume()
         self.host.known(image)
         args = {"image": image, "child": self.process.spawned}
-        effect = Effect(self, f"process.{right}", Resource.of("process", image), right, args, {}, None)
+        taken = (Wanted(Resource.of("process", image), right),)
+        effect = Effect(self, f"process.{right}", taken, args, {}, None)
         head = self.story.stream[0] if self.story is not None and self.story.stream else None
         if head is None or (isinstance(head, Denied) and (head.primitive, head.args) == (effect.primitive, args)):
-            effect.permit()
+            await effect.permit()
 
     def _turn(self) -> _Turn:
         if self._busy:
@@ -363,3 +367,13 @@ class _Turn:
 
     def __exit__(self, *_: object) -> None:
         self._seat.busy(False)
+
+
+def _resource(resource: str | Resource) -> Resource:
+    """As a resource; a malformed one is kept as it is, for the table to refuse it."""
+    if not isinstance(resource, str):
+        return resource
+    try:
+        return Resource.parse(resource)
+    except InputError:
+        return Resource(resource, ())
