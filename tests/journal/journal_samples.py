@@ -19,6 +19,7 @@ from terret.journal import (
     EntropyFound,
     EpisodeClosed,
     EpisodeOpened,
+    EpisodePaused,
     EpisodeResumed,
     Evaluated,
     EventData,
@@ -176,7 +177,7 @@ def last_turns(blobs: BlobStore) -> list[EventData]:
 
 
 def processes() -> list[EventData]:
-    """The life of one agent process beside the episode's own."""
+    """The life of one agent process beside the episode's own, and a pause."""
     held = [{"resource": "fs:src/*", "rights": ["read"], "effect": "allow"}]
     return [
         ProcessStarted(
@@ -187,6 +188,7 @@ def processes() -> list[EventData]:
         ProcessMoved("waiting_event", "runnable", "message"),
         ProcessReplaced("writer", None, ["write_file"], ["c1"]),
         ProcessEnded("exited", {"found": 1}, {"tokens": 7.0}),
+        EpisodePaused(4, "ada@host", "maintenance"),
     ]
 
 

@@ -13,7 +13,14 @@ from typing import Any
 import msgspec
 
 from terret.journal._data import Data
-from terret.journal._process_events import MessageSent, ProcessEnded, ProcessMoved, ProcessReplaced, ProcessStarted
+from terret.journal._process_events import (
+    EpisodePaused,
+    MessageSent,
+    ProcessEnded,
+    ProcessMoved,
+    ProcessReplaced,
+    ProcessStarted,
+)
 
 INLINE_LIMIT = 2048
 """Characters kept inside an event; anything longer becomes a content-addressed blob."""
@@ -39,7 +46,7 @@ class EpisodeOpened(Data, frozen=True, tag="episode.opened/1"):
     ``ablated`` names responsibilities that were switched off. ``memory`` is the folder of the project memory that was
     open to the episode, ``none`` without one, empty in episodes that did not record it. ``carried`` is the task state
     it began with. ``forked_from`` names the ``episode`` and ``turn`` up to which it shares the record of another, and
-    the ``hash`` of the last event shared.
+    the ``hash`` of the last event shared; ``edits`` is what was changed by hand in it: ``{"form", "turn", "text"}``.
     """
 
     task_name: str
@@ -341,6 +348,7 @@ class EpisodeClosed(Data, frozen=True, tag="episode.closed/1"):
 EventData = (
     EpisodeOpened
     | EpisodeResumed
+    | EpisodePaused
     | ContextOffered
     | Intent
     | Outcome

@@ -17,7 +17,7 @@ from terret.journal._codec import GENESIS, event_of, link, open_line, settle
 from terret.journal._events import INLINE_LIMIT, EpisodeOpened, Event, EventData, Text
 from terret.journal._faults import POINTS, Faults
 from terret.journal._head import ANCHOR_EVERY, Anchor, sign_anchor
-from terret.journal._lock import acquire
+from terret.journal._lock import acquire, holder
 from terret.journal._recovery import Found, Recovery, examine, log_layout
 from terret.journal._scrub import Scrubber
 from terret.journal._sign import SigningKey
@@ -170,6 +170,11 @@ class Journal:
             _release(store, lock)
             raise
         return journal
+
+    @staticmethod
+    def holder(folder: Path) -> int | None:
+        """The process that owns the episode in a folder, 0 when it is not named; ``None`` when no process does."""
+        return holder(folder)
 
     @staticmethod
     def read(folder: Path, after: int = -1) -> list[Event]:

@@ -15,6 +15,9 @@ _LOCK = "lock"
 _DYING_POLLS, _DYING_POLL_S = 150, 0.02
 """How often and how long to wait for what a killed owner left running."""
 
+_LOOKING_POLLS = 2
+"""How often to try again although the owner is alive."""
+
 
 def acquire(folder: Path, *, take_over: bool = False) -> int:
     """Lock a folder for one journal object; a descriptor to close.
@@ -42,8 +45,8 @@ def acquire(folder: Path, *, take_over: bool = False) -> int:
                 return handle
             owner = None
         os.close(handle)
-        if left and (owner is None or not _alive(owner)):
-            # A killed owner's child may hold the lock until it has died too.
+        if left and (owner is None or left > _DYING_POLLS - _LOOKING_POLLS or not _alive(owner)):
+            # A killed owner's child may hold the lock until it has died too; so may, for an instant, who only looks.
             time.sleep(_DYING_POLL_S if owner is not None else 0)
             continue
         break
@@ -53,6 +56,23 @@ def acquire(folder: Path, *, take_over: bool = False) -> int:
         where=str(folder),
         hint="wait for it, or end it; if it is frozen, terret resume --take-over",
     ) from None
+
+
+def holder(folder: Path) -> int | None:
+    """The process id in a held lock, 0 when it is unreadable; ``None`` when nobody holds it. Takes nothing away."""
+    try:
+        handle = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+        return int(owner) if owner.isdecimal() else 0
+    else:
+        return None
+    finally:
+        os.close(handle)
 
 
 def _open(path: Path) -> int:

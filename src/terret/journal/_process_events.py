@@ -1,10 +1,18 @@
-"""The part of the union that tells the life of agent processes."""
+"""The part of the union that tells the life of agent processes, and when an operator paused an episode."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from terret.journal._data import Data
+
+
+class EpisodePaused(Data, frozen=True, tag="episode.paused/1"):
+    """An operator put the episode aside between two turns; it goes on with a resumption."""
+
+    turn: int
+    by: str
+    reason: str = ""
 
 
 class ProcessStarted(Data, frozen=True, tag="process.started/1"):

@@ -56,7 +56,7 @@ _SOURCES: dict[str, tuple[type[Data], ...]] = {
     "records/task.json": (e.EpisodeOpened,),
     "records/memory.jsonl": (e.MemoryReferenced,),
     "records/state.json": (e.StateUpdated,),
-    "records/observation.jsonl": (e.Observed, *_EFFECTS, e.Faulted, e.EpisodeResumed),
+    "records/observation.jsonl": (e.Observed, *_EFFECTS, e.Faulted, e.EpisodePaused, e.EpisodeResumed),
     "records/permission.jsonl": (e.Intent, e.Denied, e.Guarded),
     PROCESSES: (*(e.ProcessStarted, e.ProcessReplaced, e.ProcessMoved), *(e.ProcessEnded, e.MessageSent)),
     "patch.diff": (e.PatchTaken,),

@@ -16,6 +16,7 @@ from terret.journal._events import (
     Denied,
     EpisodeClosed,
     EpisodeOpened,
+    EpisodePaused,
     EpisodeResumed,
     Evaluated,
     Event,
@@ -91,7 +92,7 @@ def state_record(events: Sequence[Event]) -> Row:
 
 
 def observation_record(events: Sequence[Event]) -> list[Row]:
-    """Observations, model calls with usage, faults and resumptions, in order."""
+    """Observations, model calls with usage, faults, pauses and resumptions, in order."""
     calls = {
         (effect.pid, effect.intent.effect): effect
         for effect in pair_effects(events)
@@ -105,6 +106,8 @@ def observation_record(events: Sequence[Event]) -> list[Row]:
             rows.append({"type": "observation", **head, **fields(data)})
         elif isinstance(data, Faulted):
             rows.append({"type": "fault", **head, **fields(data)})
+        elif isinstance(data, EpisodePaused):
+            rows.append({"type": "paused", **head, **fields(data)})
         elif isinstance(data, EpisodeResumed):
             rows.append({"type": "resumed", **head, **fields(data)})
         elif isinstance(data, Intent) and (event.pid, data.effect) in calls:

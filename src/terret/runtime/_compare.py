@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from terret.journal import CheckedPackage, EpisodeResumed, Event, check_package
+from terret.journal import CheckedPackage, EpisodePaused, EpisodeResumed, Event, check_package
 from terret.runtime._replay import opening
 from terret.runtime._result import Episode, summary
 
@@ -66,7 +66,7 @@ def compare_packages(first: Path, second: Path) -> Comparison:
 
 
 def _compared(package: CheckedPackage) -> list[tuple[Event, dict[str, Any]]]:
-    rows = [event for event in package.events[1:] if not isinstance(event.data, EpisodeResumed)]
+    rows = [event for event in package.events[1:] if not isinstance(event.data, EpisodePaused | EpisodeResumed)]
     return [(event, cast("dict[str, Any]", _steady(msgspec.to_builtins(event.data)))) for event in rows]
 
 

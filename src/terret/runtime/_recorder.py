@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from terret.errors import Diverged
-from terret.journal import EpisodeResumed, Event, EventData, Faulted, Journal, encode_data
+from terret.journal import EpisodePaused, EpisodeResumed, Event, EventData, Faulted, Journal, encode_data
 
 Listener = Callable[[object], None]
 """Called with every new :class:`Event` and with ``("token", text)`` while a reply streams in."""
@@ -43,12 +43,14 @@ class Recorder:
         """Seconds during which no process drove the episode, or it waited for a person."""
 
     def peek(self) -> Event | None:
-        """The next recorded event, resumptions passed over; ``None`` when the record has ended."""
+        """The next recorded event, pauses and resumptions passed over; ``None`` when the record has ended."""
         while self._next < len(self._recorded):
             event = self._recorded[self._next]
             if isinstance(event.data, EpisodeResumed):
                 self.gaps += event.data.gap_s
-            elif not (isinstance(event.data, Faulted) and event.data.part == "journal"):
+            elif not isinstance(event.data, EpisodePaused) and not (
+                isinstance(event.data, Faulted) and event.data.part == "journal"
+            ):
                 return event
             self.now = event.ts
             self._next += 1
