@@ -5,6 +5,7 @@ from __future__ import annotations
 from terret.intervention._classify import Judgement, classify
 from terret.intervention._files import FileQueue, file_name
 from terret.intervention._metrics import Avoidable, avoidable_share, m_hir, record
+from terret.intervention._orders import ORDERS, FolderOrders, Order, OrderKind, Orders, place_order
 from terret.intervention._request import (
     Form,
     HumanAnswer,
@@ -20,10 +21,12 @@ from terret.intervention._terminal import TerminalQueue
 
 __all__ = [
     "BURDEN",
+    "ORDERS",
     "RESPONSIBILITIES",
     "RULES",
     "Avoidable",
     "FileQueue",
+    "FolderOrders",
     "Form",
     "HumanAnswer",
     "HumanInput",
@@ -31,6 +34,9 @@ __all__ = [
     "HumanRequest",
     "Judgement",
     "NoHuman",
+    "Order",
+    "OrderKind",
+    "Orders",
     "Rule",
     "Scope",
     "TerminalQueue",
@@ -38,6 +44,7 @@ __all__ = [
     "classify",
     "file_name",
     "m_hir",
+    "place_order",
     "record",
     "remark",
 ]

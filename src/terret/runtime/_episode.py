@@ -45,7 +45,7 @@ from terret.runtime._hooked import hooks_of, trusted_text
 from terret.runtime._human import Human, takes_part
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import allowed_tools, is_visible, parse_level, visible_artifacts
-from terret.runtime._live import WORKSPACE, open_workspace, seal
+from terret.runtime._live import WORKSPACE, open_workspace, orders_of, seal
 from terret.runtime._loop import run_loop
 from terret.runtime._mandated import same_gate
 from terret.runtime._means import Means
@@ -312,7 +312,11 @@ async def drive(
         limits=task.limits,
         tree=start,
         human=Human(
-            means.human, takes_part=takes_part(opened.intervention_policy), objective=describe(task), known=[known]
+            means.human,
+            takes_part=takes_part(opened.intervention_policy),
+            objective=describe(task),
+            known=[known],
+            orders=orders_of(folder, recorder.journal),
         ),
         mandates=means.mandates,
         hooks=hooks_of(opened, means.hooks),

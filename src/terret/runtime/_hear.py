@@ -1,4 +1,4 @@
-"""What a person gives without being asked: hints, a patch of their own, the order to stop."""
+"""What a person gives without being asked: hints, a patch of their own, the orders to stop and to pause."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ class Ear:
 
         Raises:
             Stop: A person ended the episode.
+            Suspended: An operator paused it.
         """
         kernel = self._kernel
         human, recorder = kernel.human, kernel.recorder
         told = [f"A person remarked: {text}" for text in human.remarks]
         human.remarks.clear()
-        if not human.takes_part:
-            return told
         while (event := recorder.peek()) is not None:
             if not isinstance(event.data, Intent) or event.data.primitive not in HEARD:
                 return told
             given = self._given(event.data.args)
             refusal = await self._take(given, event.data.args["sha256"], told)
             self._recorded[event.data.args["sha256"]] = refusal
-        for given in await human.queue.poll():
+        for given in await human.given():
             mark = sha256(canonical([given.name, given.form, given.text, given.patch])).hexdigest()
             if mark in self._recorded:
                 # The process died between recording the input and settling it.
-                await human.queue.settle(given, self._recorded[mark])
+                await human.settle(given, self._recorded[mark])
                 continue
             try:
                 refusal = await self._take(given, mark, told)
             except Stop:
-                await human.queue.settle(given)
+                await human.settle(given)
                 raise
-            await human.queue.settle(given, refusal)
+            await human.settle(given, refusal)
         self._recorded.clear()
+        human.pause(kernel)
         return told
 
     async def _take(self, given: HumanInput, mark: str, told: list[str]) -> str:

@@ -13,9 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from terret.intervention import Form, HumanAnswer, HumanQueue, HumanRequest, NoHuman, Scope, file_name, record, remark
-from terret.journal import canonical
+from terret.intervention import (
+    Form,
+    HumanAnswer,
+    HumanInput,
+    HumanQueue,
+    HumanRequest,
+    NoHuman,
+    Order,
+    Orders,
+    Scope,
+    file_name,
+    record,
+    remark,
+)
+from terret.journal import EpisodePaused, canonical
 from terret.permissions import LayeredPolicy
+from terret.runtime._stop import Suspended
 
 if TYPE_CHECKING:
     from terret.runtime._kernel import Done, Kernel
@@ -25,6 +39,9 @@ NOBODY = "none:"
 
 ONE_BY_ONE = (":opaque", ":unparsable")
 """Rules about what cannot be told beforehand: an approval under one of them never reaches beyond its own arguments."""
+
+PAUSED = "E_PAUSED"
+"""The code of an episode that an operator paused."""
 
 DEFAULT = ":default"
 """Rules about whatever no other rule is about: an approval under one reaches no further than variants of the effect."""
@@ -38,6 +55,7 @@ class Human:
         takes_part: Whether a human takes part; settled when the episode opens. Without one, approvals are denied.
         objective: What the task says, to tell help that only restates it.
         known: Texts the harness has on record, to tell help that only repeats them.
+        orders: Brings what an operator orders, whether a human takes part or not.
     """
 
     def __init__(
@@ -47,6 +65,7 @@ class Human:
         takes_part: bool = False,
         objective: str = "",
         known: Sequence[str] = (),
+        orders: Orders | None = None,
     ) -> None:
         self.queue: HumanQueue = queue or NoHuman()
         self.takes_part = takes_part
@@ -55,6 +74,8 @@ class Human:
         self._objective = objective
         self._known = [text for text in known if text]
         self._asked = 0
+        self._orders = orders
+        self._stops: dict[str, Order] = {}
         self._granted: dict[tuple[str, str], dict[str, Any]] = {}
         self._refused: dict[tuple[str, str], dict[str, Any]] = {}
 
@@ -62,6 +83,37 @@ class Human:
     def context(self) -> dict[str, Any]:
         """What help is judged against."""
         return {"objective": self._objective, "known": list(self._known)}
+
+    async def given(self) -> list[HumanInput]:
+        """What came unasked: an operator's order to stop and, where a human takes part, what the queue holds."""
+        stops = [order for order in self._pending() if order.kind == "stop"]
+        self._stops = {order.as_input().name: order for order in stops}
+        queued = await self.queue.poll() if self.takes_part else ()
+        return [*(order.as_input() for order in stops), *queued]
+
+    async def settle(self, given: HumanInput, refusal: str = "") -> None:
+        """An input is on record; ``refusal`` says why it was not taken."""
+        order = self._stops.pop(given.name, None)
+        if order is None:
+            await self.queue.settle(given, refusal)
+        elif self._orders is not None:
+            self._orders.settle(order)
+
+    def pause(self, kernel: Kernel) -> None:
+        """Record an operator's order to pause and put the episode aside; nothing without one.
+
+        Raises:
+            Suspended: There is one.
+        """
+        for order in self._pending():
+            if order.kind == "pause" and self._orders is not None:
+                kernel.recorder.emit(EpisodePaused(kernel.turn - 1, order.by, order.reason), durable=True)
+                self._orders.settle(order)
+                why = f"paused by {order.by or 'an operator'}" + (f": {order.reason}" if order.reason else "")
+                raise Suspended("order", PAUSED, why)
+
+    def _pending(self) -> Sequence[Order]:
+        return () if self._orders is None else self._orders.pending()
 
     async def question(self, kernel: Kernel, text: str) -> str:
         """A person's answer to a question of the agent's, or why there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from terret.intervention import ORDERS, FolderOrders
 from terret.journal import EpisodeOpened, Journal, write_package
 from terret.memory import ProjectMemory
 from terret.runtime._levels import parse_level
@@ -27,6 +28,11 @@ def open_workspace(live: Path, journal: Journal, *, take_over: bool) -> Workspac
     partial = live / f".{WORKSPACE}-{journal.epoch}"
     shutil.copytree(latest, partial, symlinks=True, ignore_dangling_symlinks=True)
     return Workspace.open(partial.rename(live / f"{WORKSPACE}-{journal.epoch}"))
+
+
+def orders_of(folder: Path, journal: Journal) -> FolderOrders:
+    """What an operator orders this owner of an episode to do."""
+    return FolderOrders(folder / "live" / ORDERS, journal.epoch)
 
 
 def seal(folder: Path, journal: Journal, memory: ProjectMemory | None) -> Episode:
