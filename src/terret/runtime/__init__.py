@@ -8,6 +8,7 @@ from terret.runtime._audit import AuditRow, ChainLink, audit, chain_of
 from terret.runtime._budget import Ledger
 from terret.runtime._compare import Comparison, Side, compare_packages
 from terret.runtime._episode import ABLATIONS, IMAGES, resume_episode, run_episode
+from terret.runtime._fetched import Fetched
 from terret.runtime._fork import fork_package
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import (
@@ -56,6 +57,7 @@ __all__ = [
     "DirectHttp",
     "Divergence",
     "Episode",
+    "Fetched",
     "HttpProvider",
     "HttpReply",
     "HttpRequest",

@@ -37,6 +37,7 @@ from terret.norms import Charter
 from terret.permissions import Approvals, Layer
 from terret.runtime._agent import Agent, Image
 from terret.runtime._budget import Ledger
+from terret.runtime._fetched import Fetched, begin_workspace
 from terret.runtime._finish import finish
 from terret.runtime._free import FreeImage
 from terret.runtime._guided import GuidedImage
@@ -93,6 +94,7 @@ async def run_episode(
     key: SigningKey,
     level: str = "H1",
     base_folder: Path | None = None,
+    fetched: Fetched | None = None,
     seed: int = 0,
     durability: Durability = "normal",
     tier: Tier | None = None,
@@ -117,7 +119,8 @@ async def run_episode(
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
-    A relative ``task.repository.path`` is taken from ``base_folder``. ``image`` and ``dialect_name`` default to what
+    A relative ``task.repository.path`` is taken from ``base_folder``; with ``fetched`` the repository is that archive,
+    and nothing of the task's own is read. ``image`` and ``dialect_name`` default to what
     suits the model. ``ablate`` switches off single responsibilities, see :data:`ABLATIONS`. ``memory``
     is what earlier episodes on the repository left; from H2 on it is read and added to. ``state`` is the task state
     to begin with, shown from H2 on. ``human`` carries questions and approvals to a person; nobody takes part by
@@ -146,9 +149,7 @@ async def run_episode(
     live.mkdir(parents=True)
     extra_tools = with_net(task, extra_tools)
     try:
-        workspace = await asyncio.to_thread(
-            Workspace.create, live / WORKSPACE, task.repository, base_folder=base_folder
-        )
+        workspace = await asyncio.to_thread(begin_workspace, live / WORKSPACE, task, base_folder, fetched)
         sandbox = _sandbox(workspace, task, tier, allow_none)
         journal = Journal.create(
             live, folder.name, key, durability=durability, clock=clock, scrubber=scrubber, faults=faults

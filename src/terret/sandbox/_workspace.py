@@ -69,8 +69,10 @@ class Workspace:
         return _make(folder, lambda store, at: take(store, repository, at, base_folder))
 
     @classmethod
-    def from_archive(cls, folder: Path, archive: bytes) -> Workspace:
-        """Make a working copy of a tree that :meth:`archive` wrote.
+    def from_archive(
+        cls, folder: Path, archive: bytes, *, source: str = "archive", commit: str | None = None
+    ) -> Workspace:
+        """Make a working copy of a tree that :meth:`archive` wrote; ``source`` and ``commit`` say what it stands for.
 
         Raises:
             PackageError: It is not such an archive.
@@ -78,7 +80,7 @@ class Workspace:
         """
         from terret.sandbox._archive import unpack
 
-        return _make(folder, lambda store, _: Source(unpack(store, archive), None, "archive"))
+        return _make(folder, lambda store, _: Source(unpack(store, archive), commit, source))
 
     @classmethod
     def open(cls, folder: Path) -> Workspace:
