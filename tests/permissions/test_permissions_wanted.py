@@ -20,6 +20,7 @@ def taken(primitive: str, **args: Any) -> list[str]:
         ("fs.read", {"path": "src/./a.py"}, ["read fs:src/a.py"]),
         ("fs.write", {"path": "a/../b.py"}, ["write fs:b.py"]),
         ("fs.list", {"path": "."}, ["list fs:%2F"]),
+        ("fs.search", {"path": "src"}, ["read fs:src/%2F"]),
         ("fs.delete", {"path": "odd:name"}, ["delete fs:odd%3Aname"]),
         ("shell.run", {"command": "git status"}, ["execute shell:git"]),
         ("shell.check", {"command": "git add . && git status | wc"}, ["execute shell:git", "execute shell:wc"]),
@@ -40,7 +41,8 @@ def taken(primitive: str, **args: Any) -> list[str]:
     ],
 )
 def test_an_effect_takes_what_its_arguments_name(primitive: str, args: dict[str, Any], expected: list[str]) -> None:
-    assert taken(primitive, **args) == expected
+    whole = {"shell.run": ["read fs:%2F", "write fs:%2F"], "shell.check": ["read fs:%2F"]}
+    assert taken(primitive, **args) == expected + whole.get(primitive, [])
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,7 @@ def test_an_effect_takes_what_its_arguments_name(primitive: str, args: dict[str,
         ("fs.read", {"path": "a/../../x"}),
         ("fs.read", {"path": "a\0b"}),
         ("fs.read", {}),
+        ("fs.read", {"path": "."}),
         ("shell.run", {"command": 3}),
         ("net.request", {"method": "GET", "url": "ftp://x"}),
         ("net.request", {"method": "GET", "url": "https://user@x/"}),
@@ -68,5 +71,16 @@ def test_a_file_cannot_pass_for_the_root_nor_a_program_for_the_opaque_one() -> N
     table.grant("fs:%2F", ["list"])
     assert table.decide(wanted("fs.list", {"path": "."})[0].resource, "list").effect == "allow"
     assert table.decide(wanted("fs.list", {"path": "src"})[0].resource, "list").effect == "deny"
+    assert table.decide(wanted("fs.read", {"path": "%2F"})[0].resource, "list").effect == "deny"
     table.grant("shell:git", ["execute"])
     assert table.decide(wanted("shell.run", {"command": "$X"})[0].resource, "execute").effect == "deny"
+
+
+def test_all_below_a_folder_is_covered_by_what_covers_all_of_it() -> None:
+    table = CapabilityTable("agent")
+    table.grant("fs:src/**", ["read", "list"])
+    assert table.decide(wanted("fs.search", {"path": "src"})[0].resource, "read").effect == "allow"
+    assert table.decide(wanted("fs.search", {"path": "."})[0].resource, "read").effect == "deny"
+    assert table.decide(wanted("fs.list", {"path": "src2"})[0].resource, "list").effect == "deny"
+    table.grant("fs:**", ["read"])
+    assert table.decide(wanted("shell.check", {"command": "ls"})[1].resource, "read").effect == "allow"

@@ -88,6 +88,7 @@ class Run:
 
 def asking() -> CapabilityTable:
     table = CapabilityTable("host")
+    table.grant("fs:**", ["read", "write"])
     table.grant("shell:git", ["execute"])
     table.grant("shell:rm", ["execute"], "ask", reason="removing is for a person to decide")
     return table
@@ -138,6 +139,7 @@ def test_nothing_approved_beats_a_denial_of_another_part(tmp_path: Path) -> None
 
 def test_uses_are_spent_by_what_was_carried_out_only(tmp_path: Path) -> None:
     table = CapabilityTable("host")
+    table.grant("fs:**", ["read", "write"])
     table.grant("shell:git", ["execute"], uses=2)
     table.grant("shell:rm", ["execute"], "ask")
     run = Run(["git add && curl x", "git add && rm a", "git log", "git log", "git log"], tmp_path, Person())

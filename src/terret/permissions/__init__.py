@@ -18,14 +18,14 @@ from terret.permissions._reload import Reload, ReloadingPolicy
 from terret.permissions._resource import Pattern, Resource
 from terret.permissions._shell import SimpleCommand, Unparsable, commands_of
 from terret.permissions._table import CapabilityTable
-from terret.permissions._wanted import OPAQUE, ROOT, Wanted, wanted
+from terret.permissions._wanted import BELOW, OPAQUE, Wanted, wanted
 
 __all__ = [
+    "BELOW",
     "EFFECTS",
     "OPAQUE",
     "REACHES",
     "RIGHTS",
-    "ROOT",
     "Approvals",
     "Approved",
     "Capability",

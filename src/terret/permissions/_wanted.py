@@ -4,9 +4,11 @@
 primitive               resource                                right
 ======================  ======================================  ============================
 ``fs.read``             ``fs:PATH``                             ``read``
-``fs.list``, ``.search``  ``fs:PATH`` (the root: ``fs:%2F``) ``list``, ``read``
+``fs.list``, ``.search``  ``fs:PATH/%2F``, all below a folder   ``list``, ``read``
 ``fs.write``, ``.delete``  ``fs:PATH``                          ``write``, ``delete``
-``shell.run``, ``.check``  ``shell:PROGRAM`` of every command   ``execute``
+``shell.run``           ``shell:PROGRAM`` of every command,     ``execute``
+                        ``fs:%2F``                              ``read``, ``write``
+``shell.check``         the same, its writes are thrown away    ``execute``, ``read``
 ``net.request``         ``net:HOST/PORT``                       ``read`` (GET, HEAD), ``call``
 ``memory.read``, ...    ``memory:NAME``                         ``read``, ``write``, ``delete``
 ``secret.use``          ``secret:NAME``                         ``read``
@@ -37,8 +39,8 @@ from terret.permissions._wrappers import runs_others
 OPAQUE: Final = "*"
 """In ``shell:%2A``: a command that cannot be told before it runs. Granting it is granting any program."""
 
-ROOT: Final = "/"
-"""In ``fs:%2F``: the workspace's own folder, which has no path of its own."""
+BELOW: Final = "/"
+"""In ``fs:src/%2F``: everything below a folder; ``fs:src/**`` covers it, and ``fs:%2F`` is the whole workspace."""
 
 _PATHS: Final = {
     "fs.read": "read",
@@ -72,6 +74,10 @@ class Wanted(NamedTuple):
     right: str
 
 
+_WHOLE: Final = (Wanted(Resource("fs", (BELOW,)), "read"), Wanted(Resource("fs", (BELOW,)), "write"))
+"""A command may touch every file of the workspace it runs in, whatever its words say."""
+
+
 def wanted(primitive: str, args: Mapping[str, Any]) -> tuple[Wanted, ...]:
     """Everything an effect takes; all of it has to be allowed. A shell text takes one for each program it would run.
 
@@ -79,9 +85,11 @@ def wanted(primitive: str, args: Mapping[str, Any]) -> tuple[Wanted, ...]:
         InputError: The primitive is unknown, or an argument is missing, mistyped or outside what can be granted.
     """
     if primitive in _PATHS:
-        return (Wanted(_path(_text(primitive, args, "path")), _PATHS[primitive]),)
+        below = primitive in ("fs.list", "fs.search")
+        return (Wanted(_path(_text(primitive, args, "path"), below), _PATHS[primitive]),)
     if primitive in ("shell.run", "shell.check"):
-        return tuple(Wanted(resource, "execute") for resource in _programs(_text(primitive, args, "command")))
+        programs = tuple(Wanted(resource, "execute") for resource in _programs(_text(primitive, args, "command")))
+        return programs + (_WHOLE if primitive == "shell.run" else _WHOLE[:1])
     if primitive == "net.request":
         return (_host(primitive, args),)
     if primitive in _NAMED:
@@ -100,11 +108,15 @@ def _text(primitive: str, args: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _path(path: str) -> Resource:
+def _path(path: str, below: bool) -> Resource:
     plain = posixpath.normpath(path)
     if plain.startswith("/") or plain.split("/")[0] == "..":
         raise InputError("the path is outside the workspace", value=path)
-    return Resource("fs", (ROOT,)) if plain == "." else Resource.of("fs", *plain.split("/"))
+    if plain == ".":
+        if not below:
+            raise InputError("the path is the workspace itself", value=path)
+        return Resource("fs", (BELOW,))
+    return Resource.of("fs", *plain.split("/"), *([BELOW] if below else []))
 
 
 def _named(kind: str, name: str) -> Resource:

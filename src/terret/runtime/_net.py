@@ -7,13 +7,14 @@ has a key by which the other side knows it again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Protocol
 
 import msgspec
 
-from terret.runtime._classes import Done, raise_refusal
+from terret.journal import Outcome
+from terret.runtime._classes import Act, Done, raise_refusal
 from terret.runtime._kernel import Kernel
 from terret.task import Task
 from terret.tools import Tool, ToolFailure, ToolResult, tool
@@ -60,6 +61,30 @@ class HttpProvider(Protocol):
 
     async def __call__(self, request: HttpRequest) -> HttpReply:
         """The reply; raises :class:`NotSent` or :class:`NoReply`."""
+        ...
+
+
+class EffectPath(Protocol):
+    """What a request needs of whoever sends it: the effect path, and texts as the journal keeps them."""
+
+    async def effect(
+        self,
+        primitive: str,
+        args: dict[str, Any],
+        act: Act,
+        *,
+        shown: Callable[[], str] = str,
+        key: str | None = None,
+    ) -> Outcome:
+        """Authorise, record the intent, act, record the outcome."""
+        ...
+
+    def text(self, text: str) -> dict[str, Any]:
+        """A text as the journal keeps it."""
+        ...
+
+    def load(self, text: dict[str, Any]) -> str:
+        """A recorded text."""
         ...
 
 
@@ -115,10 +140,23 @@ async def net_request(
     Raises:
         ToolFailure: It is refused, cannot be sent, or nobody knows whether it was carried out.
     """
-    key = _key(kernel) if once else None
+    return await send(kernel, provider, method, url, body=body, headers=headers, key=_key(kernel) if once else None)
+
+
+async def send(
+    path: EffectPath,
+    provider: HttpProvider,
+    method: str,
+    url: str,
+    *,
+    body: str = "",
+    headers: Mapping[str, str] | None = None,
+    key: str | None = None,
+) -> HttpReply:
+    """Send a request over an effect path, repeated under its ``key`` when no reply comes; raises ToolFailure."""
     args: dict[str, Any] = {"method": method, "url": url, "headers": dict(headers or {})}
     if body:
-        args["body"] = kernel.text(body)
+        args["body"] = path.text(body)
     sent = {**args["headers"], **({KEY_HEADER: key} if key else {})}
     request = HttpRequest(method, url, sent, body.encode())
 
@@ -135,13 +173,13 @@ async def net_request(
                     message = f"{error}; whether the request was carried out is not known: check first"
                     return ("error" if method in ("GET", "HEAD") else "unknown"), _lost(message), {}
             else:
-                return _done(kernel, reply)
+                return _done(path, reply)
         return "unknown", _lost(f"no reply in {_ATTEMPTS} attempts under one key; check whether it was carried out"), {}
 
-    outcome = await kernel.effect("net.request", args, act, shown=lambda: f"{method} {url}\n{body}", key=key)
+    outcome = await path.effect("net.request", args, act, shown=lambda: f"{method} {url}\n{body}", key=key)
     raise_refusal(outcome)
     result = outcome.result
-    text = kernel.load(result["body"]).encode()
+    text = path.load(result["body"]).encode()
     return HttpReply(result["status"], result["headers"], text, result["truncated"])
 
 
@@ -181,12 +219,12 @@ def with_net(task: Task, extra_tools: dict[str, Tool] | None) -> dict[str, Tool]
     return {**net_tools(), **(extra_tools or {})} if task.permissions.hosts else extra_tools
 
 
-def _done(kernel: Kernel, reply: HttpReply) -> Done:
+def _done(path: EffectPath, reply: HttpReply) -> Done:
     kept = {name: value for name, value in reply.headers.items() if name in ("content-type", "location", "etag")}
     result = {
         "status": reply.status,
         "headers": kept,
-        "body": kernel.text(reply.body.decode("utf-8", "replace")),
+        "body": path.text(reply.body.decode("utf-8", "replace")),
         "truncated": reply.truncated,
     }
     return ("ok" if reply.status < 400 else "error"), result, {"bytes": len(reply.body)}

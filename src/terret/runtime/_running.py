@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from terret.journal import Outcome
 from terret.runtime._classes import Done
-from terret.sandbox import Command, Completed, Sandbox
+from terret.sandbox import Command, Completed
 
 
-async def run_command(sandbox: Sandbox, command: Command, text: Callable[[str], dict[str, Any]]) -> Done:
+class Runs(Protocol):
+    """Runs commands; a :class:`terret.sandbox.Sandbox` does."""
+
+    def run(self, command: Command) -> Completed:
+        """Run one; blocks."""
+        ...
+
+
+async def run_command(sandbox: Runs, command: Command, text: Callable[[str], dict[str, Any]]) -> Done:
     """Run it in a thread; ``text`` stores its output."""
     done = await asyncio.to_thread(sandbox.run, command)
     result = msgspec.to_builtins(msgspec.structs.replace(done, output=b""))
