@@ -59,12 +59,14 @@ from terret.journal._faults import BOUNDARIES, Faults
 from terret.journal._head import ANCHOR_EVERY, Anchor, Head, seal, sign_anchor, sign_head
 from terret.journal._journal import COMMIT_EVERY, Journal
 from terret.journal._package import CheckedPackage, check_package, write_package
+from terret.journal._place import StoreChoice, holds_journal, open_store
 from terret.journal._project import SOURCES, project
 from terret.journal._records import FORMAT
 from terret.journal._recovery import Recovery
 from terret.journal._scrub import Scrubber
 from terret.journal._sign import SigningKey, default_key_path, verify_signature
-from terret.journal._store import Lease, Store
+from terret.journal._store import Store
+from terret.journal._stores import EventStore, Lease, SharedStore
 from terret.journal._traces import TIME_FIELDS
 
 __all__ = [
@@ -99,6 +101,7 @@ __all__ = [
     "Evaluated",
     "Event",
     "EventData",
+    "EventStore",
     "Faulted",
     "Faults",
     "Guarded",
@@ -121,11 +124,13 @@ __all__ = [
     "ProcessStarted",
     "Recovery",
     "Scrubber",
+    "SharedStore",
     "SigningKey",
     "StateUpdated",
     "SteadyClock",
     "Stopped",
     "Store",
+    "StoreChoice",
     "Text",
     "canonical",
     "check_chain",
@@ -135,8 +140,10 @@ __all__ = [
     "default_key_path",
     "encode_data",
     "encode_event",
+    "holds_journal",
     "load_text",
     "migrate",
+    "open_store",
     "project",
     "read_journal_jsonl",
     "seal",

@@ -39,7 +39,7 @@ class BlobStore:
         self, root: Path, *, durability: Durability = "normal", faults: Callable[[str], None] | None = None
     ) -> None:
         self.root = root
-        self._faults = faults
+        self.faults = faults
         self._full = durability == "full"
 
     def put(self, content: bytes) -> str:
@@ -84,6 +84,21 @@ class BlobStore:
         """Whether a blob of that name is stored; its content is not read."""
         return bool(_DIGEST.fullmatch(digest)) and (self.root / digest).is_file()
 
+    def path(self, digest: str) -> Path:
+        """The file of a blob.
+
+        Raises:
+            BlobMismatch: There is none.
+        """
+        if not BlobStore.has(self, digest):
+            raise BlobMismatch("a blob is missing", where=str(self.root / digest))
+        return self.root / digest
+
+    @staticmethod
+    def is_digest(name: str) -> bool:
+        """Whether a text has the form of a blob's name."""
+        return bool(_DIGEST.fullmatch(name))
+
     def sweep(self) -> None:
         """Remove what a crash left of blobs that were being written; only the store's owner may."""
         with contextlib.suppress(OSError):
@@ -110,16 +125,16 @@ class BlobStore:
                 if self._full:
                     file.flush()
                     os.fsync(file.fileno())
-            if self._faults is not None:
-                self._faults("blob.before")
+            if self.faults is not None:
+                self.faults("blob.before")
             partial.replace(target)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
         if self._full:
             sync_folder(self.root)
-        if self._faults is not None:
-            self._faults("blob.after")
+        if self.faults is not None:
+            self.faults("blob.after")
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,24 +10,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from terret.errors import ConfigError, EpisodeNotFound, JournalError, JournalWriteFailed
-from terret.journal._blobs import BlobStore, Durability, store_text
+from terret.errors import JournalError
+from terret.journal._blobs import Durability, store_text
 from terret.journal._clock import Clock, SteadyClock
 from terret.journal._codec import GENESIS, event_of, link, open_line, settle
 from terret.journal._events import INLINE_LIMIT, EpisodeOpened, Event, EventData, Text
 from terret.journal._faults import POINTS, Faults
 from terret.journal._head import ANCHOR_EVERY, Anchor, sign_anchor
-from terret.journal._lock import acquire, holder
-from terret.journal._recovery import Found, Recovery, examine, log_layout
+from terret.journal._lock import holder
+from terret.journal._place import Place, StoreChoice, begin, enter, look
+from terret.journal._recovery import Found, Recovery, examine
 from terret.journal._scrub import Scrubber
 from terret.journal._sign import SigningKey
-from terret.journal._store import Row, Store
+from terret.journal._stores import Row
 
 COMMIT_EVERY = 50
 """Events that may wait for a commit."""
-
-DATABASE = "journal.db"
-_BLOBS = "blobs"
 
 _REFERENCE = re.compile(rb'"blob":"([0-9a-f]{64})"')
 _OPENED_REFERENCE = re.compile(rb'"(?:archive|blob|task)":"([0-9a-f]{64})"')
@@ -37,7 +35,7 @@ class Journal:
     """The exclusive owner of an episode's events; get one from :meth:`create` or :meth:`open`.
 
     Attributes:
-        folder: Holds ``journal.db``, ``blobs/`` and ``lock``.
+        folder: Holds ``blobs/``, ``lock``, and ``journal.db`` or else ``store.json``.
         episode: The episode's id.
         key: Signs anchors and head.
         blobs: The episode's blobs.
@@ -51,30 +49,29 @@ class Journal:
     def __init__(
         self,
         folder: Path,
-        episode: str,
+        place: Place,
         key: SigningKey,
-        store: Store,
-        lock: int,
         *,
         durability: Durability,
         clock: Clock | None,
-        scrubber: Scrubber,
+        scrubber: Scrubber | None,
         faults: Faults | None = None,
     ) -> None:
         self.folder = folder
-        self.episode = episode
+        self.episode = place.episode
         self.key = key
-        self.blobs = BlobStore(folder / _BLOBS, durability=durability, faults=faults)
+        self.blobs = place.blobs
+        self.blobs.faults = faults
         self.durability: Durability = durability
         self.recovery: Recovery | None = None
         self.faults = faults
         self.clock: Clock = clock or SteadyClock()
         self.epoch = 0
-        self._store = store
-        store.faults = faults
-        self._lock_file = lock
+        self._place = place
+        self._store = place.store
+        self._store.faults = faults
         self._ahead = 0.0
-        self._scrubber = scrubber
+        self._scrubber = scrubber or Scrubber()
         self._events: list[Event] = []
         self._anchors: list[Anchor] = []
         self._waiting: list[Row] = []
@@ -89,6 +86,7 @@ class Journal:
         episode: str,
         key: SigningKey,
         *,
+        store: StoreChoice = None,
         durability: Durability = "normal",
         clock: Clock | None = None,
         scrubber: Scrubber | None = None,
@@ -96,29 +94,19 @@ class Journal:
     ) -> Self:
         """Begin an episode in a folder that holds none.
 
+        Its events live in the folder, or in a ``store`` that machines share: a ``postgresql://`` URL.
+
         Raises:
             JournalBusy: Another process owns the folder.
-            JournalError: The folder holds a journal already.
-            JournalWriteFailed: The folder cannot be written.
+            JournalError: The folder holds a journal already, or the store cannot be reached.
+            JournalWriteFailed: The folder or the store cannot be written.
         """
+        place = begin(folder, episode, key.public_hex, durability, store)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise JournalWriteFailed(f"no folder for the journal: {error.strerror}", where=str(folder)) from None
-        lock = acquire(folder)
-        store: Store | None = None
-        try:
-            if (folder / DATABASE).exists():
-                raise JournalError("the folder holds a journal already", where=str(folder), hint="open it instead")
-            store = Store(folder / DATABASE, durability)
-            store.add_episode(episode, key.public_hex)
-            scrubber = scrubber or Scrubber()
-            journal = cls(
-                folder, episode, key, store, lock, durability=durability, clock=clock, scrubber=scrubber, faults=faults
-            )
+            journal = cls(folder, place, key, durability=durability, clock=clock, scrubber=scrubber, faults=faults)
             journal._claim()
         except BaseException:
-            _release(store, lock)
+            place.release()
             raise
         return journal
 
@@ -128,46 +116,33 @@ class Journal:
         folder: Path,
         key: SigningKey,
         *,
+        store: StoreChoice = None,
+        episode: str | None = None,
         durability: Durability = "normal",
         clock: Clock | None = None,
         scrubber: Scrubber | None = None,
         faults: Faults | None = None,
         take_over: bool = False,
     ) -> Self:
-        """Take over the episode in a folder: verify its chain and mend a torn tail.
+        """Take over the episode in a folder, or ``episode`` of a ``store``: verify its chain and mend a torn tail.
 
         From here on every earlier owner is fenced off: it can append nothing more. ``take_over`` does so even while
-        an owner holds the lock, for one that is frozen or cut off.
+        an owner holds the lock, for one that is frozen or cut off. With a ``store`` the folder may be a new one.
 
         Raises:
-            EpisodeNotFound: The folder holds no episode, or one that never began.
+            EpisodeNotFound: The folder or the store holds no such episode, or one that never began.
             JournalBusy: Another process owns it.
             JournalCorrupt: The file is damaged beyond its torn tail; says where.
+            JournalError: The store cannot be reached.
             BlobMismatch: A blob of the first event is missing or damaged.
             ConfigError: The episode was begun with another key.
         """
-        if not (folder / DATABASE).is_file():
-            raise EpisodeNotFound("the folder holds no journal", where=str(folder))
-        lock = acquire(folder, take_over=take_over)
-        store: Store | None = None
+        place = enter(folder, key.public_hex, durability, store, episode, take_over=take_over)
         try:
-            logged = log_layout(folder / f"{DATABASE}-wal")
-            store = Store(folder / DATABASE, durability)
-            names = store.episodes()
-            if not names:
-                raise EpisodeNotFound("the episode never began", where=str(folder), hint="remove the folder, run again")
-            began = store.public_key(names[0])
-            if began != key.public_hex:
-                raise ConfigError(
-                    "the episode was begun with another signing key", value=began[:16], hint="use the key of that run"
-                )
-            scrubber = scrubber or Scrubber()
-            journal = cls(
-                folder, names[0], key, store, lock, durability=durability, clock=clock, scrubber=scrubber, faults=faults
-            )
-            journal._load(logged)
+            journal = cls(folder, place, key, durability=durability, clock=clock, scrubber=scrubber, faults=faults)
+            journal._load(place.dropped)
         except BaseException:
-            _release(store, lock)
+            place.release()
             raise
         return journal
 
@@ -177,7 +152,7 @@ class Journal:
         return holder(folder)
 
     @staticmethod
-    def read(folder: Path, after: int = -1) -> list[Event]:
+    def read(folder: Path, after: int = -1, *, store: StoreChoice = None, episode: str | None = None) -> list[Event]:
         """The durable events above ``after`` without owning the episode, even while it runs.
 
         Raises:
@@ -185,10 +160,9 @@ class Journal:
             JournalCorrupt: The file is damaged.
             EventEdited: An event does not have its hash.
         """
-        if not (folder / DATABASE).is_file():
-            raise EpisodeNotFound("the folder holds no journal", where=str(folder))
-        with Store(folder / DATABASE, read_only=True) as store:
-            lines = [line for name in store.episodes()[:1] for line in store.lines(name, after)]
+        source, name = look(folder, store, episode)
+        with source:
+            lines = [] if name is None else source.lines(name, after)
         return [event_of(open_line(line)) for line in lines]
 
     def append(self, data: EventData, *, pid: int = 0, durable: bool = False) -> Event:
@@ -307,6 +281,20 @@ class Journal:
         """
         return self._settle(data)[0]
 
+    @property
+    def shared(self) -> bool:
+        """Whether another machine can go on with the episode: then the states of its workspace are kept here too."""
+        return self._place.shared is not None
+
+    def keep_state(self, tree: str, pack: bytes) -> None:
+        """Keep what a state of the workspace has that earlier ones have not; durable with the next commit."""
+        if self._place.shared is not None:
+            self._place.shared.put_state(tree, pack)
+
+    def states(self) -> dict[str, bytes]:
+        """The kept states of the workspace in order, tree id and pack; none when the journal is not shared."""
+        return {} if self._place.shared is None else self._place.shared.states(self.episode)
+
     def close(self) -> None:
         """Commit and give the episode up; closing twice is allowed.
 
@@ -323,7 +311,7 @@ class Journal:
         with self._mutex:
             if self._open:
                 self._open = False
-                _release(self._store, self._lock_file)
+                self._place.release()
 
     def __enter__(self) -> Self:
         return self
@@ -362,9 +350,7 @@ class Journal:
         anchors = self._store.anchors(self.episode)
         return rows, anchors, examine(rows, anchors, self.episode, self.key.public_hex, self.blobs)
 
-    def _load(self, logged: tuple[int, int]) -> None:
-        used, frame = logged
-        dropped = used - self._store.log_frames() * frame if used else 0
+    def _load(self, dropped: int) -> None:
         rows, anchors, found = self._examined()
         self._claim()
         if self._store.rows(self.episode, rows[-1][0] if rows else -1):
@@ -377,14 +363,8 @@ class Journal:
             self._store.set_aside(self.episode, found.torn, found.reason, round(float(self.clock()), 6))
             reasons.append(found.reason)
         if reasons:
-            self.recovery = Recovery("; ".join(reasons), max(0, dropped), aside, found.torn)
+            self.recovery = Recovery("; ".join(reasons), dropped, aside, found.torn)
         self._events = found.events
         self._anchors = anchors
         self._last = found.events[-1].hash if found.events else GENESIS
         self.blobs.sweep()
-
-
-def _release(store: Store | None, lock: int) -> None:
-    if store is not None:
-        store.close()
-    os.close(lock)

@@ -175,9 +175,7 @@ def _copy_blobs(target: Path, events: list[Event], blobs: BlobStore, sync: bool)
     for digest in sorted(names):
         if (target / digest).is_file():
             continue
-        source = blobs.root / digest
-        if not source.is_file():
-            raise BlobMismatch("a blob is missing", where=str(source))
+        source = blobs.path(digest)
         try:
             os.link(source, target / digest)
         except OSError:

@@ -16,7 +16,7 @@ from terret.journal._codec import GENESIS, Envelope, event_of, open_line
 from terret.journal._events import Event
 from terret.journal._head import Anchor, anchor_message
 from terret.journal._sign import verify_signature
-from terret.journal._store import Row
+from terret.journal._stores import Row
 
 _LOG_HEADER = 32
 _FRAME_HEADER = 24

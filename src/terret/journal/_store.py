@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from terret.errors import EpisodeNotFound, JournalBusy, JournalCorrupt, JournalError, JournalWriteFailed
 from terret.journal._blobs import Durability
 from terret.journal._head import Anchor
+from terret.journal._stores import Lease, Row
 
 APPLICATION_ID = 0x74657272
 """Marks the SQLite file as terret's (``terr``)."""
@@ -51,16 +52,6 @@ _CHECKPOINT_PAGES = 8192
 _RESTORE = "restore it from a copy; it was not changed"
 _SYNCHRONOUS = {"normal": "NORMAL", "full": "FULL"}
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
-
-Row = tuple[int, bytes]
-"""An event's seq and its stored line."""
-
-
-class Lease(NamedTuple):
-    """Who owns an episode: ``epoch`` grows with every owner, ``owner`` is ``host:pid``."""
-
-    epoch: int
-    owner: str
 
 
 class Store:
@@ -120,6 +111,11 @@ class Store:
             )
         self._db.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+    @property
+    def place(self) -> str:
+        """The path of the file."""
+        return str(self.path)
 
     def add_episode(self, name: str, public_key: str) -> None:
         """Begin an episode.
