@@ -29,6 +29,8 @@ from terret.journal import (
     Scrubber,
     SigningKey,
     Stopped,
+    StoreChoice,
+    holds_journal,
 )
 from terret.mandates import MandateGate
 from terret.memory import ProjectMemory
@@ -116,6 +118,7 @@ async def run_episode(
     norms: Charter | None = None,
     hooks: Hooks | None = None,
     faults: Faults | None = None,
+    store: StoreChoice = None,
 ) -> Episode:
     """Run a task from the start; ``folder`` becomes the package and its name the episode's id.
 
@@ -129,6 +132,7 @@ async def run_episode(
     before, ``norms`` a charter that can only tighten; all are recorded, and later changes do not reach the episode.
     ``hooks``, such as a :class:`terret.guard.Guard`, are asked along the way and can only make authority stricter.
     ``faults`` is told of every boundary of durability as it is reached (see :data:`terret.journal.BOUNDARIES`).
+    With a ``store`` (a ``postgresql://`` URL) the events live there, and any machine that reaches it can resume.
 
     Raises:
         ConfigError: Unknown level, image, dialect or ablation, or ``folder`` holds an episode already.
@@ -152,7 +156,7 @@ async def run_episode(
         workspace = await asyncio.to_thread(begin_workspace, live / WORKSPACE, task, base_folder, fetched)
         sandbox = _sandbox(workspace, task, tier, allow_none)
         journal = Journal.create(
-            live, folder.name, key, durability=durability, clock=clock, scrubber=scrubber, faults=faults
+            live, folder.name, key, store=store, durability=durability, clock=clock, scrubber=scrubber, faults=faults
         )
     except BaseException:
         shutil.rmtree(live, ignore_errors=True)
@@ -213,13 +217,16 @@ async def resume_episode(
     mandates: MandateGate | None = None,
     hooks: Hooks | None = None,
     faults: Faults | None = None,
+    store: StoreChoice = None,
     take_over: bool = False,
 ) -> Episode:
     """Go on with an episode that a crash, an interrupt or an infrastructure fault cut short.
 
     ``connect`` turns the recorded model spec into a model; it is closed here. ``memory`` is the one that the episode
     records unless another is given. Without ``human`` nobody answers what is asked from here on. ``take_over`` goes on
-    although another process owns the episode, for one that is frozen or cut off: it can record nothing any more.
+    although another process owns the episode, for one that is frozen or cut off: it can record nothing any more. With
+    the ``store`` that holds the episode named like ``folder``, the folder may be a new one: its workspace is made from
+    the store.
 
     Raises:
         ConfigError: It was begun with another key, mandate gate or hooks, or without the human that is offered now.
@@ -229,14 +236,14 @@ async def resume_episode(
         Diverged: The journal was written by a terret that decided otherwise.
     """
     live = folder / "live"
-    if not (live / "journal.db").exists():
+    if not holds_journal(live):
         if (folder / "episode.json").exists():
             shutil.rmtree(live, ignore_errors=True)
             return finished_episode(folder)
-        raise EpisodeNotFound("no episode to resume", where=str(folder), hint="give the folder that terret run printed")
-    opening = Journal.open(
-        live, key, durability=durability, clock=clock, scrubber=scrubber, faults=faults, take_over=take_over
-    )
+        if store is None:
+            raise EpisodeNotFound("no episode to resume", where=str(folder), hint="give the folder that terret run printed")
+    named: dict[str, Any] = {"store": store, "episode": folder.name, "durability": durability, "take_over": take_over}
+    opening = Journal.open(live, key, clock=clock, scrubber=scrubber, faults=faults, **named)
     with opening as journal:
         events = journal.events()
         if not events or not isinstance(events[0].data, EpisodeOpened):

@@ -38,6 +38,7 @@ from terret.runtime._human import Human, removal, replacement
 from terret.runtime._mandated import Mandated
 from terret.runtime._recorder import Recorder
 from terret.runtime._running import completed, run_command
+from terret.runtime._states import StateKeeper
 from terret.runtime._stop import Stop, Suspended
 from terret.runtime._transcript import Transcript
 from terret.sandbox import Command, Completed, Entry, FileRefused, Sandbox, Workspace
@@ -89,6 +90,7 @@ class Kernel:
         self.ledger = ledger
         self.limits = limits
         self.start = self.tree = tree
+        self._snapshot = StateKeeper(recorder.journal, workspace, tree).snapshot
         self.turn = 0
         self.edits = 0
         """How many effects changed the workspace so far; evidence is fresh when none came after it."""
@@ -169,7 +171,7 @@ class Kernel:
         try:
             status, result, usage = await dispatched(act, self.recorder.journal.faults)
             if kind == "workspace":
-                tree = await asyncio.to_thread(self.workspace.snapshot)
+                tree = await asyncio.to_thread(self._snapshot)
         except FileRefused as error:
             status, result = "error", {"failure": error.reason, "message": str(error)}
         except InfrastructureError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from terret.errors import SandboxError
 from terret.intervention import ORDERS, FolderOrders
 from terret.journal import EpisodeOpened, Journal, write_package
 from terret.memory import ProjectMemory
 from terret.runtime._levels import parse_level
 from terret.runtime._result import Episode, summary
+from terret.runtime._states import take_in
 from terret.runtime._support import learn, uses_memory
 from terret.sandbox import Workspace, end_strays
 
@@ -19,14 +21,31 @@ WORKSPACE = "workspace"
 def open_workspace(live: Path, journal: Journal, *, take_over: bool) -> Workspace:
     """The working copy of a live episode, with nothing of a process that died still running in it.
 
-    One that is taken over goes on in a copy: whatever its earlier owner still writes does not reach the new one.
+    One that is taken over goes on in a copy: whatever its earlier owner still writes does not reach the new one. On
+    another machine it is made anew from what the journal keeps.
+
+    Raises:
+        SandboxError: There is none here, and the journal is not shared.
     """
-    latest = max(live.glob(f"{WORKSPACE}*"), key=_epoch)
-    if not take_over:
+    workspace = _here(live, journal, take_over=take_over)
+    take_in(journal, workspace)
+    return workspace
+
+
+def _here(live: Path, journal: Journal, *, take_over: bool) -> Workspace:
+    latest = max(live.glob(f"{WORKSPACE}*"), key=_epoch, default=None)
+    if latest is not None and not take_over:
         end_strays(latest / "tree")
         return Workspace.open(latest)
     partial = live / f".{WORKSPACE}-{journal.epoch}"
-    shutil.copytree(latest, partial, symlinks=True, ignore_dangling_symlinks=True)
+    if latest is not None:
+        shutil.copytree(latest, partial, symlinks=True, ignore_dangling_symlinks=True)
+    elif not journal.shared:
+        raise SandboxError("the episode's workspace is missing", where=str(live))
+    else:
+        opened = journal.events()[0].data
+        assert isinstance(opened, EpisodeOpened)
+        Workspace.from_archive(partial, journal.blobs.get(opened.repository["archive"]))
     return Workspace.open(partial.rename(live / f"{WORKSPACE}-{journal.epoch}"))
 
 

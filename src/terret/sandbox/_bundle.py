@@ -17,9 +17,9 @@ class Bundle(NamedTuple):
     files: list[bytes]
 
 
-def bundle(store: ObjectStore, base: str, trees: Sequence[str]) -> Bundle:
-    """Pack the objects of ``trees`` that ``base`` has not."""
-    known = {name for name, _ in _objects(store, [base], set())}
+def bundle(store: ObjectStore, known_trees: Sequence[str], trees: Sequence[str]) -> Bundle:
+    """Pack the objects of ``trees`` that ``known_trees`` have not."""
+    known = {name for name, _ in _objects(store, known_trees, set())}
     added = list(_objects(store, trees, known))
     files = [content for _, content in store.read_many([name for name, is_tree in added if not is_tree])]
     asked = "".join(f"{name}\n" for name, _ in added).encode()

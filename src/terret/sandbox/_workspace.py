@@ -204,8 +204,8 @@ class Workspace:
                 raise SandboxError(f"a tree cannot be committed: {error}", value=tree) from None
         return commit
 
-    def bundle(self, trees: Sequence[str]) -> Bundle:
-        """What trees hold beyond the base, as one pack for :meth:`unbundle`; grows with the change alone.
+    def bundle(self, trees: Sequence[str], *, since: Sequence[str] = ()) -> Bundle:
+        """What trees hold beyond the base and ``since``, as one pack for :meth:`unbundle`; grows with the change alone.
 
         Raises:
             SandboxError: There is no such tree.
@@ -214,7 +214,7 @@ class Workspace:
 
         with self._lock:
             self._store.flush()
-            return bundle(self._store, self.base, trees)
+            return bundle(self._store, [self.base, *since], trees)
 
     def unbundle(self, pack: bytes) -> None:
         """Take in what :meth:`bundle` wrote for a workspace of the same base.
