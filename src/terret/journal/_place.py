@@ -156,7 +156,7 @@ def _named(
     marker = _marker(folder)
     if choice is None and marker is None:
         raise EpisodeNotFound("the folder holds no journal", where=str(folder))
-    name = episode or (marker.episode if marker else None)
+    name = marker.episode if marker else episode
     if name is None:
         raise ConfigError("which episode of the store?", where=str(folder), hint="name it")
     if choice is None:
