@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from terret.permissions import BELOW, CapabilityTable, Pattern, Resource
+from terret.permissions import BELOW, CapabilityTable, Pattern, Resource, Wanted
 
 
 def readable(table: CapabilityTable, right: str) -> Callable[[str], bool]:
@@ -16,16 +16,20 @@ def readable(table: CapabilityTable, right: str) -> Callable[[str], bool]:
     return may
 
 
-def kept_from(table: CapabilityTable, rights: tuple[str, ...]) -> str | None:
-    """A resource in the workspace that a process is denied or must ask for, itself or by an ancestor; or nothing.
+def kept_from(table: CapabilityTable, rights: tuple[str, ...]) -> Wanted | None:
+    """Something in the workspace that a process is denied or must ask for, itself or by an ancestor; or nothing.
 
-    Whoever runs a command in the workspace can reach all of it, so such a process may run none.
+    Whoever runs a command in the workspace can reach all of it, so a command takes the right to this as well.
     """
     for owner in _line(table):
         for capability in owner.capabilities():
-            strict = capability.effect != "allow" and not capability.rights.isdisjoint(rights)
-            if strict and owner.status(capability.id) == "active" and _of_files(capability.resource):
-                return capability.resource
+            touched = sorted(capability.rights.intersection(rights))
+            if capability.effect == "allow" or not touched or owner.status(capability.id) != "active":
+                continue
+            pattern = Pattern.parse(capability.resource)
+            if pattern.kind == "fs":
+                segments = tuple(BELOW if part is None else part for part in pattern.segments)
+                return Wanted(Resource("fs", (*segments, *([BELOW] if pattern.deep else []))), touched[0])
     return None
 
 
@@ -33,8 +37,3 @@ def _line(table: CapabilityTable | None) -> Iterator[CapabilityTable]:
     while table is not None:
         yield table
         table = table.parent
-
-
-def _of_files(resource: str) -> bool:
-    pattern = Pattern.parse(resource)
-    return pattern.kind == "fs" and pattern.segments != (BELOW,)
