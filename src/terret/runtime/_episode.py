@@ -30,7 +30,6 @@ from terret.journal import (
     SigningKey,
     Stopped,
     StoreChoice,
-    holds_journal,
 )
 from terret.mandates import MandateGate
 from terret.memory import ProjectMemory
@@ -48,7 +47,7 @@ from terret.runtime._hooked import hooks_of, trusted_text
 from terret.runtime._human import Human, takes_part
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import allowed_tools, is_visible, parse_level, visible_artifacts
-from terret.runtime._live import WORKSPACE, open_workspace, orders_of, seal
+from terret.runtime._live import WORKSPACE, ended_before, open_workspace, orders_of, seal
 from terret.runtime._loop import run_loop
 from terret.runtime._mandated import same_gate
 from terret.runtime._means import Means
@@ -57,7 +56,7 @@ from terret.runtime._policies import policy_of, recorded
 from terret.runtime._prompts import describe
 from terret.runtime._reach import egress_of
 from terret.runtime._recorder import Listener, Recorder
-from terret.runtime._result import Episode, finished_episode, summary, unknown_effects, versions
+from terret.runtime._result import Episode, summary, unknown_effects, versions
 from terret.runtime._staged import StagedImage
 from terret.runtime._stop import Suspended
 from terret.runtime._support import Support, remember, support_of
@@ -236,12 +235,9 @@ async def resume_episode(
         Diverged: The journal was written by a terret that decided otherwise.
     """
     live = folder / "live"
-    if not holds_journal(live):
-        if (folder / "episode.json").exists():
-            shutil.rmtree(live, ignore_errors=True)
-            return finished_episode(folder)
-        if store is None:
-            raise EpisodeNotFound("no episode to resume", where=str(folder), hint="give the folder that terret run printed")
+    ended = ended_before(folder, store)
+    if ended is not None:
+        return ended
     named: dict[str, Any] = {"store": store, "episode": folder.name, "durability": durability, "take_over": take_over}
     opening = Journal.open(live, key, clock=clock, scrubber=scrubber, faults=faults, **named)
     with opening as journal:

@@ -5,17 +5,35 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from terret.errors import SandboxError
+from terret.errors import EpisodeNotFound, SandboxError
 from terret.intervention import ORDERS, FolderOrders
-from terret.journal import EpisodeOpened, Journal, write_package
+from terret.journal import EpisodeOpened, Journal, StoreChoice, holds_journal, write_package
 from terret.memory import ProjectMemory
 from terret.runtime._levels import parse_level
-from terret.runtime._result import Episode, summary
+from terret.runtime._result import Episode, finished_episode, summary
 from terret.runtime._states import take_in
 from terret.runtime._support import learn, uses_memory
 from terret.sandbox import Workspace, end_strays
 
 WORKSPACE = "workspace"
+
+
+def ended_before(folder: Path, store: StoreChoice) -> Episode | None:
+    """The episode of a folder that holds a package and no live state; ``None`` when there is something to go on with.
+
+    Raises:
+        EpisodeNotFound: The folder holds neither, and no store is given.
+    """
+    live = folder / "live"
+    if holds_journal(live):
+        return None
+    if (folder / "episode.json").exists():
+        shutil.rmtree(live, ignore_errors=True)
+        return finished_episode(folder)
+    if store is None:
+        hint = "give the folder that terret run printed"
+        raise EpisodeNotFound("no episode to resume", where=str(folder), hint=hint)
+    return None
 
 
 def open_workspace(live: Path, journal: Journal, *, take_over: bool) -> Workspace:
