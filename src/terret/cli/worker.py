@@ -106,9 +106,20 @@ def _models(spec: str) -> Any:
 
     if spec.startswith(("scripted:", "replay:")):
         connect(spec)
-        return lambda: connect(spec)
-    shared = _Shared(connect(spec))
-    return lambda: shared
+        return _Anew(spec)
+    return _Shared(connect(spec))
+
+
+class _Anew:
+    """Connects every episode by itself."""
+
+    def __init__(self, spec: str) -> None:
+        self._spec = spec
+
+    def __call__(self, episode: str) -> Any:
+        from terret.models import connect
+
+        return connect(self._spec)
 
 
 class _Shared:
@@ -117,6 +128,9 @@ class _Shared:
     def __init__(self, model: Any) -> None:
         self._model = model
         self.identity = model.identity
+
+    def __call__(self, episode: str) -> Any:
+        return self
 
     async def complete(self, request: Any, on_token: Any = None) -> Any:
         return await self._model.complete(request, on_token)

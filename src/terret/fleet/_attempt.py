@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from terret.errors import InfrastructureError, JournalBusy, JournalWriteFailed
+from terret.errors import Diverged, InfrastructureError, JournalBusy, JournalCorrupt, JournalError, TerretError
+from terret.fleet._database import Database
 from terret.fleet._parcel import wrap
+from terret.fleet._records import has_begun
 from terret.fleet._shelf import Shelf
 from terret.fleet._values import Delivery, Submission
 from terret.journal import EpisodeResumed, Head, Scrubber, SigningKey, read_journal_jsonl
@@ -29,13 +32,13 @@ class Equipment(NamedTuple):
     """What a worker brings to every episode.
 
     Attributes:
-        connect: A model for one episode, which closes it.
+        connect: A model for the episode of that id, which closes it.
         folder: Where episodes live while they run.
         key: Signs the packages.
         retries_s: Waits before tries after an infrastructure fault.
     """
 
-    connect: Callable[[], Model]
+    connect: Callable[[str], Model]
     folder: Path
     key: SigningKey
     tier: Tier | None = None
@@ -45,62 +48,68 @@ class Equipment(NamedTuple):
 
 
 class Attempt:
-    """Runs or resumes one episode."""
+    """Runs an episode, or goes on with it from its journal, in a folder of its own."""
 
-    def __init__(self, name: str, submission: Submission, equipment: Equipment, shelf: Shelf) -> None:
+    def __init__(self, name: str, submission: Submission, equipment: Equipment, database: Database) -> None:
         self._name = name
         self._submission = submission
         self._equipment = equipment
-        self._shelf = shelf
-        self._folder = equipment.folder / name
+        self._database = database
+        self._shelf = Shelf(database)
 
     async def run(self) -> dict[str, Any]:
         """The :class:`Delivery` of the finished episode, plain.
 
         Raises:
+            CancelledError: It is another worker's by now, or nobody's.
             InfrastructureError: The endpoint, the sandbox or the store failed for too long; the episode is resumable.
             TerretError: The episode cannot be run.
         """
         for wait in (*self._equipment.retries_s, None):
+            folder = self._equipment.folder / secrets.token_hex(4) / self._name
             try:
-                ended = await self._once()
+                ended = await self._once(folder)
+                if ended.status == "finished":
+                    delivery = await asyncio.to_thread(self._deliver, ended)
+                    return msgspec.to_builtins(delivery)
+                fault = ended.fault or {}
+                failure: TerretError = InfrastructureError(
+                    f"the episode is suspended: {fault.get('message', '')}", value=fault.get("code")
+                )
             except JournalBusy:
                 raise asyncio.CancelledError from None
-            except (JournalWriteFailed, InfrastructureError):
-                if wait is None:
-                    raise
-            else:
-                if ended.status == "finished":
-                    return msgspec.to_builtins(await asyncio.to_thread(self._deliver, ended))
-                if wait is None:
-                    fault = ended.fault or {}
-                    raise InfrastructureError(
-                        f"the episode is suspended: {fault.get('message', '')}", value=fault.get("code")
-                    )
+            except (JournalCorrupt, Diverged):
+                raise
+            except (JournalError, InfrastructureError) as error:
+                failure = error
+            finally:
+                await asyncio.to_thread(shutil.rmtree, folder.parent, ignore_errors=True)
+            if wait is None:
+                raise failure
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))
         raise AssertionError
 
-    async def _once(self) -> Episode:
+    async def _once(self, folder: Path) -> Episode:
         equipment, asked = self._equipment, self._submission
-        live = self._folder / "live"
-        if (live / "journal.db").exists() or (self._folder / "episode.json").exists():
+        if await asyncio.to_thread(has_begun, self._database, self._name):
             return await resume_episode(
-                self._folder,
+                folder,
+                store=self._database.url,
                 key=equipment.key,
-                connect=lambda spec: equipment.connect(),
+                connect=lambda spec: equipment.connect(self._name),
                 durability=asked.durability,
                 scrubber=equipment.scrubber,
                 take_over=True,
             )
-        shutil.rmtree(live, ignore_errors=True)
         task = decode_task(await asyncio.to_thread(self._shelf.get, asked.task))
         archive = await asyncio.to_thread(self._shelf.get, asked.archive)
-        model = equipment.connect()
+        model = equipment.connect(self._name)
         try:
             return await run_episode(
                 task,
                 model=model,
-                folder=self._folder,
+                folder=folder,
+                store=self._database.url,
                 key=equipment.key,
                 level=asked.level,
                 fetched=Fetched(archive, asked.source, asked.commit),
@@ -118,10 +127,10 @@ class Attempt:
             await model.aclose()
 
     def _deliver(self, ended: Episode) -> Delivery:
-        parcel = wrap(self._folder)
-        head = Head.from_json((self._folder / "head.json").read_bytes())
-        events = read_journal_jsonl((self._folder / "journal.jsonl").read_bytes())
-        delivery = Delivery(
+        parcel = wrap(ended.folder)
+        head = Head.from_json((ended.folder / "head.json").read_bytes())
+        events = read_journal_jsonl((ended.folder / "journal.jsonl").read_bytes())
+        return Delivery(
             package=self._shelf.put(parcel),
             size=len(parcel),
             events=head.count,
@@ -132,5 +141,3 @@ class Attempt:
             turns=ended.turns,
             owners=1 + sum(isinstance(event.data, EpisodeResumed) for event in events),
         )
-        shutil.rmtree(self._folder, ignore_errors=True)
-        return delivery

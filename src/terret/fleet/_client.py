@@ -13,6 +13,7 @@ from terret.errors import ConfigError, EpisodeNotFound
 from terret.fleet._database import Database
 from terret.fleet._engine import APPLICATION_VERSION, PER_TENANT, POLL_S, SLOTS, WORKFLOW, client, migrate, translated
 from terret.fleet._parcel import unwrap
+from terret.fleet._records import fence
 from terret.fleet._shelf import Shelf
 from terret.fleet._values import Delivery, QueuedEpisode, State, Submission, WorkerRow, checked_name
 from terret.runtime import episode_id
@@ -146,7 +147,7 @@ class Fleet:
         return [_row(status) for status in found]
 
     def cancel(self, name: str) -> QueuedEpisode:
-        """Take an episode out of the queue, or stop it where it runs: its worker drops it at its next heartbeat.
+        """Take an episode out of the queue, or stop it where it runs: its worker can record nothing more and drops it.
 
         What it did stays recorded; :meth:`requeue` goes on with it.
 
@@ -159,6 +160,7 @@ class Fleet:
             raise ConfigError(f"the episode is {row.state} already", value=row.id)
         with translated(self.database.url):
             self._client.cancel_workflow(row.id)
+        fence(self.database, row.id, "cancelled")
         return self.episode(row.id)
 
     def requeue(self, name: str) -> QueuedEpisode:

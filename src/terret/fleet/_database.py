@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from terret.errors import ConfigError, InfrastructureError, MissingExtra
+from terret.journal import open_store
 
 EXTRA = "pip install 'terret[fleet]'"
 
@@ -25,10 +26,8 @@ CREATE TABLE IF NOT EXISTS terret_fleet.worker (
     started timestamptz NOT NULL DEFAULT now(),
     seen timestamptz NOT NULL DEFAULT now(),
     state text NOT NULL DEFAULT 'live'
-);
-CREATE TABLE IF NOT EXISTS terret_fleet.blob (digest text PRIMARY KEY, content bytea NOT NULL);
-ALTER TABLE terret_fleet.blob ALTER COLUMN content SET STORAGE EXTERNAL;
-CREATE INDEX IF NOT EXISTS worker_seen ON terret_fleet.worker (fleet, state, seen);
+) WITH (fillfactor = 50);
+CREATE INDEX IF NOT EXISTS worker_state ON terret_fleet.worker (fleet, state);
 CREATE TABLE IF NOT EXISTS terret_fleet.setting (
     fleet text NOT NULL,
     name text NOT NULL,
@@ -36,7 +35,7 @@ CREATE TABLE IF NOT EXISTS terret_fleet.setting (
     PRIMARY KEY (fleet, name)
 );
 """
-"""Who works; what a fleet agreed on, such as the key that signs its episodes; archives and packages."""
+"""Who works; and what a fleet agreed on, such as the key that signs its episodes."""
 
 _LOCK = 0x7465_7272
 _RETRY_S = 0.1
@@ -68,7 +67,9 @@ class Database:
         self._mutex = threading.Lock()
 
     def prepare(self) -> None:
-        """Make the tables of a fleet where they are missing; two processes may do so at once."""
+        """Make the tables of a fleet, and of journals, where they are missing; two processes may do so at once."""
+        with open_store(self.url):
+            pass
 
         def make(connection: Any) -> None:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))

@@ -1,4 +1,4 @@
-"""Archives and packages by the hash of their content, where every machine of the fleet reaches them."""
+"""Archives and packages by the hash of their content, in the journals' own blob table: nothing is stored twice."""
 
 from __future__ import annotations
 
@@ -29,15 +29,13 @@ class Shelf:
             raise ConfigError("too large for the fleet's store", value=f"{len(content) >> 20} MB", hint=hint)
         digest = sha256(content).hexdigest()
         if not self.has(digest):
-            self._database.rows(
-                "INSERT INTO terret_fleet.blob (digest, content) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                (digest, content),
-            )
+            insert = "INSERT INTO terret.blob (digest, content) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+            self._database.rows(insert, (digest, content))
         return digest
 
     def has(self, digest: str) -> bool:
         """Whether a blob of that name is stored."""
-        return bool(self._database.rows("SELECT 1 FROM terret_fleet.blob WHERE digest = %s", (digest,)))
+        return bool(self._database.rows("SELECT 1 FROM terret.blob WHERE digest = %s", (digest,)))
 
     def get(self, digest: str) -> bytes:
         """The content of a blob.
@@ -46,7 +44,7 @@ class Shelf:
             BlobMismatch: There is no such blob, or its content does not have that digest.
             InfrastructureError: PostgreSQL stayed away.
         """
-        found = self._database.rows("SELECT content FROM terret_fleet.blob WHERE digest = %s", (digest,))
+        found = self._database.rows("SELECT content FROM terret.blob WHERE digest = %s", (digest,))
         if not found:
             raise BlobMismatch("a blob is missing in the fleet's store", value=digest)
         content = bytes(found[0][0])

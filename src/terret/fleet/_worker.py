@@ -17,14 +17,33 @@ import msgspec
 from terret.errors import ConfigError, InfrastructureError, TerretError
 from terret.fleet._attempt import Attempt, Equipment
 from terret.fleet._client import Fleet
+from terret.fleet._database import Database
 from terret.fleet._engine import WORKFLOW, load, translated, worker_config
 from terret.fleet._values import FORMAT, Submission
 
 BEATS = 4
 """Heartbeats within one lease."""
 
-_DEAD_LOOKED_AFTER = "1 day"
+BEAT = """
+UPDATE terret_fleet.worker SET seen = now() FROM (SELECT set_config('synchronous_commit', 'off', true)) AS eased
+WHERE id = %s AND state = 'live' RETURNING 1
+"""
+"""A heartbeat; one that a crash of the server undoes is none that mattered."""
+
 _REAP_LOCK = 0x7465_7273
+_DUE = """
+SELECT 1 FROM terret_fleet.setting
+WHERE fleet = %s AND name = 'reaped' AND now() - value::timestamptz < make_interval(secs => %s)
+"""
+_REAPED = """
+INSERT INTO terret_fleet.setting (fleet, name, value) VALUES (%s, 'reaped', now()::text)
+ON CONFLICT (fleet, name) DO UPDATE SET value = excluded.value
+"""
+_BURY = """
+UPDATE terret_fleet.worker SET state = 'dead'
+WHERE fleet = %s AND state = 'live' AND seen < now() - make_interval(secs => lease_s)
+"""
+_DEAD = "SELECT id FROM terret_fleet.worker WHERE fleet = %s AND state = 'dead' AND seen > now() - interval '1 day'"
 
 
 class WorkerLost(InfrastructureError):
@@ -78,6 +97,8 @@ class Worker:
         self._model = model
         self._tell = listener or _nobody
         self._database = fleet.database
+        # Heartbeats do not wait behind an archive that is on its way.
+        self._bulk = Database(fleet.database.url)
         self._stopping = threading.Event()
         self._lost = False
         self._loop = asyncio.new_event_loop()
@@ -132,7 +153,7 @@ class Worker:
             earlier = self._held.get(name)
             if earlier is not None:
                 earlier.cancel()
-            running = self._start(Attempt(name, submission, self.equipment, self.fleet.shelf).run())
+            running = self._start(Attempt(name, submission, self.equipment, self._bulk).run())
             self._held[name] = running
         self._tell(News("began", name))
         try:
@@ -164,9 +185,7 @@ class Worker:
 
     def _beat(self) -> None:
         began = time.monotonic()
-        alive = self._database.rows(
-            "UPDATE terret_fleet.worker SET seen = now() WHERE id = %s AND state = 'live' RETURNING 1", (self.id,)
-        )
+        alive = self._database.rows(BEAT, (self.id,))
         if not alive:
             self._lost = True
             raise WorkerLost(
@@ -198,20 +217,16 @@ class Worker:
         if time.monotonic() - self._steady_since < self.lease_s:
             return
 
+        fleet, every = self.fleet.name, self.lease_s / BEATS
+
         def look(connection: Any) -> list[str]:
+            if connection.execute(_DUE, (fleet, every)).fetchone():
+                return []
             if not connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_REAP_LOCK,)).fetchone()[0]:
                 return []
-            connection.execute(
-                "UPDATE terret_fleet.worker SET state = 'dead' WHERE fleet = %s AND state = 'live'"
-                " AND seen < now() - make_interval(secs => lease_s)",
-                (self.fleet.name,),
-            )
-            dead = connection.execute(
-                "SELECT id FROM terret_fleet.worker WHERE fleet = %s AND state = 'dead'"
-                f" AND seen > now() - interval '{_DEAD_LOOKED_AFTER}'",
-                (self.fleet.name,),
-            )
-            return [row[0] for row in dead.fetchall()]
+            connection.execute(_REAPED, (fleet,))
+            connection.execute(_BURY, (fleet,))
+            return [row[0] for row in connection.execute(_DEAD, (fleet,)).fetchall()]
 
         dead: list[str] = self._database.transact(look)
         if not dead:
