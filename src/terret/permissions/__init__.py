@@ -7,8 +7,10 @@ from terret.permissions._capability import EFFECTS, RIGHTS, Capability, Effect, 
 from terret.permissions._cedar import CedarPolicy
 from terret.permissions._constraints import arguments_hash
 from terret.permissions._decision import Decision
+from terret.permissions._demands import Demand, demands_of
 from terret.permissions._entry import Status
 from terret.permissions._flat import Part, flat
+from terret.permissions._grants import KINDS, GrantSpec, capabilities_of, load_grants, parse_grant
 from terret.permissions._layer import Layer, Ruling, Scope
 from terret.permissions._layered import Decider, Explanation, LayeredPolicy, default_layers
 from terret.permissions._policy import Policy
@@ -23,6 +25,7 @@ from terret.permissions._wanted import BELOW, OPAQUE, Wanted, wanted
 __all__ = [
     "BELOW",
     "EFFECTS",
+    "KINDS",
     "OPAQUE",
     "REACHES",
     "RIGHTS",
@@ -33,8 +36,10 @@ __all__ = [
     "CedarPolicy",
     "Decider",
     "Decision",
+    "Demand",
     "Effect",
     "Explanation",
+    "GrantSpec",
     "Layer",
     "LayeredPolicy",
     "Part",
@@ -54,11 +59,15 @@ __all__ = [
     "Wanted",
     "approvals_file",
     "arguments_hash",
+    "capabilities_of",
     "check_policy",
     "commands_of",
     "default_layers",
+    "demands_of",
     "flat",
+    "load_grants",
     "load_policy",
+    "parse_grant",
     "parse_policy",
     "policy_schema",
     "wanted",

@@ -31,24 +31,24 @@ class Document(msgspec.Struct):
         return next((self.lines[at[:size]] for size in range(len(at), -1, -1) if at[:size] in self.lines), 1)
 
 
-def read_document(file: Path) -> Document:
-    """Parse a file.
+def read_document(file: Path, what: str = "policy file") -> Document:
+    """Parse a file; errors call it ``what``.
 
     Raises:
         ConfigError: It cannot be read, or is neither YAML nor JSON.
     """
     try:
         if file.stat().st_size > MAX_BYTES:
-            raise ConfigError("the policy file is too large", where=str(file), hint=f"keep it below {MAX_BYTES} bytes")
+            raise ConfigError(f"the {what} is too large", where=str(file), hint=f"keep it below {MAX_BYTES} bytes")
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError("the policy file does not exist", where=str(file), hint="check the path") from None
+        raise ConfigError(f"the {what} does not exist", where=str(file), hint="check the path") from None
     except UnicodeDecodeError as error:
-        raise ConfigError("the policy file is not UTF-8 text", value=f"byte {error.start}", where=str(file)) from None
+        raise ConfigError(f"the {what} is not UTF-8 text", value=f"byte {error.start}", where=str(file)) from None
     except OSError as error:
-        raise ConfigError(f"the policy file cannot be read: {error.strerror}", where=str(file)) from None
+        raise ConfigError(f"the {what} cannot be read: {error.strerror}", where=str(file)) from None
     except ValueError as error:
-        raise ConfigError(f"the policy file has an impossible name: {error}", value=str(file)) from None
+        raise ConfigError(f"the {what} has an impossible name: {error}", value=str(file)) from None
     return parse_document(text, str(file))
 
 

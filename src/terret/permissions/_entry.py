@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal
+
+import msgspec
 
 from terret.errors import InputError
 from terret.permissions._capability import Capability
@@ -106,6 +108,34 @@ class Tree:
     def next(self) -> int:
         self.serial += 1
         return self.serial
+
+
+def restricting(
+    entries: Iterable[Entry], folder: Resource, right: str, args: Mapping[str, Any] | None, now: float
+) -> Decision | None:
+    """The strictest of what denies, or asks about, a right on a folder or anything below it; nothing if nothing."""
+    best: Entry | None = None
+    for entry in entries:
+        capability = entry.capability
+        if capability.effect == "allow" or right not in capability.rights or not entry.pattern.reaches(folder):
+            continue
+        if entry.status(now) == "active" and entry.applies(args) and (best is None or rank(entry) > rank(best)):
+            best = entry
+    return None if best is None else decision_of(best, right, folder)
+
+
+def taken(entry: Entry) -> Capability:
+    """An active entry as a capability that stands alone; its uses, which may be shared, are taken out of it."""
+    until = entry.until()
+    line = entry.line()
+    left = min((part.left for part in line if part.left is not None), default=None)
+    for part in line:
+        assert part.left is not None
+        assert left is not None
+        part.left -= left
+    return msgspec.structs.replace(
+        entry.capability, uses=left, expires_at=None if until == FOREVER else until, lease_s=None
+    )
 
 
 def rank(entry: Entry) -> int:

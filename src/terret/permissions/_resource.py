@@ -110,6 +110,13 @@ class Pattern(NamedTuple):
             return own == other[:size]
         return all(mine is None or mine == theirs for mine, theirs in zip(own, other, strict=False))
 
+    def reaches(self, folder: Resource) -> bool:
+        """Whether the folder, or something below it, is in the set."""
+        shared = zip(self.segments, folder.segments, strict=False)
+        if self.kind != folder.kind or not all(mine is None or mine == theirs for mine, theirs in shared):
+            return False
+        return self.deep or len(self.segments) >= len(folder.segments)
+
     def covers(self, other: Pattern) -> bool:
         """Whether every resource of the other set is in this one."""
         own, theirs = self.segments, other.segments

@@ -13,7 +13,7 @@ from terret.journal import canonical
 from terret.permissions._capability import RIGHTS, Capability, Effect, Reservation, refuse_widening, validate
 from terret.permissions._constraints import arguments_hash, examine
 from terret.permissions._decision import Decision
-from terret.permissions._entry import FOREVER, Entry, Status, Tree, decision_of, rank
+from terret.permissions._entry import FOREVER, Entry, Status, Tree, decision_of, rank, restricting, taken
 from terret.permissions._resource import Pattern, Resource
 
 _CACHED: Final = 4096
@@ -260,6 +260,46 @@ class CapabilityTable:
                 entry.left += 1
                 self._tree.generation += 1
 
+    def below(self, folder: Resource, right: str, args: Mapping[str, Any] | None = None) -> Decision | None:
+        """The strictest of what denies, or asks about, a right on a folder or anything below it; nothing if nothing."""
+        entries = [entry for table in self._line() for entry in table._entries.values()]
+        with self._tree.lock:
+            return restricting(entries, folder, right, args, self._tree.now())
+
+    # moving
+
+    def hand_over(self) -> list[Capability]:
+        """What is in force, for a table elsewhere: nothing is leased there, and counted uses leave this one with it.
+
+        What ancestors are denied or must ask for comes along.
+        """
+        with self._tree.lock:
+            self._tree.generation += 1
+            entries = [
+                entry
+                for table in self._line()
+                for entry in table._entries.values()
+                if table is self or entry.capability.effect != "allow"
+            ]
+            now = self._tree.now()
+            return [taken(entry) for entry in sorted(entries, key=_serial) if entry.status(now) == "active"]
+
+    def take_up(self, capabilities: Iterable[Capability]) -> None:
+        """Put capabilities that were handed over, or recorded, into an empty table; they keep their ids.
+
+        Raises:
+            InputError: One of them means nothing.
+        """
+        for capability in capabilities:
+            fields = msgspec.structs.asdict(capability)
+            name = fields.pop("id")
+            del fields["holder"]
+            if not name[1:].isdecimal():
+                raise InputError("a capability has a malformed id", value=name)
+            with self._tree.lock:
+                self._tree.serial = int(name[1:]) - 1
+                self._grant(fields, None)
+
     # looking
 
     def capabilities(self) -> list[Capability]:
@@ -277,6 +317,9 @@ class CapabilityTable:
             return min((part.left or 0 for part in self._find(capability).line()), default=None)
 
     # the inside
+
+    def _line(self) -> list[CapabilityTable]:
+        return [self, *(self.parent._line() if self.parent is not None else ())]
 
     def _find(self, capability: str) -> Entry:
         entry = self._entries.get(capability)

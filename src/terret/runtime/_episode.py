@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,16 @@ from terret.mandates import MandateGate
 from terret.memory import ProjectMemory
 from terret.models import Model, Sampling, dialect
 from terret.norms import Charter
-from terret.permissions import Approvals, Layer
-from terret.runtime._agent import Agent, Image
+from terret.permissions import Approvals, CapabilityTable, GrantSpec, Layer
+from terret.runtime._agent import Agent
 from terret.runtime._budget import Ledger
+from terret.runtime._capable import Capable
 from terret.runtime._fetched import Fetched, begin_workspace
 from terret.runtime._finish import finish
-from terret.runtime._free import FreeImage
-from terret.runtime._guided import GuidedImage
 from terret.runtime._harness import artifacts
 from terret.runtime._hooked import hooks_of, trusted_text
 from terret.runtime._human import Human, takes_part
+from terret.runtime._images import IMAGES, image_of
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import allowed_tools, is_visible, parse_level, visible_artifacts
 from terret.runtime._live import WORKSPACE, ended_before, open_workspace, orders_of, seal
@@ -52,7 +53,7 @@ from terret.runtime._loop import run_loop
 from terret.runtime._mandated import same_gate
 from terret.runtime._means import Means
 from terret.runtime._net import with_net
-from terret.runtime._policies import policy_of, recorded
+from terret.runtime._policies import declared, policy_of, recorded
 from terret.runtime._prompts import describe
 from terret.runtime._reach import egress_of
 from terret.runtime._recorder import Listener, Recorder
@@ -63,9 +64,6 @@ from terret.runtime._support import Support, remember, support_of
 from terret.sandbox import Sandbox, Tier, Workspace, machine_admission
 from terret.task import Task, decode_task, task_json
 from terret.tools import Tool
-
-IMAGES = ("free", "guided")
-"""The agent styles: any tool in one conversation, or one small question after another."""
 
 ABLATIONS: dict[str, str] = {
     "repair": "the repair operators and the comparison among candidates",
@@ -116,6 +114,7 @@ async def run_episode(
     approvals: Approvals | None = None,
     norms: Charter | None = None,
     hooks: Hooks | None = None,
+    capabilities: CapabilityTable | Sequence[GrantSpec] | None = None,
     faults: Faults | None = None,
     store: StoreChoice = None,
 ) -> Episode:
@@ -130,6 +129,7 @@ async def run_episode(
     a resumable episode. ``layers`` are policy files over the task's permissions, ``approvals`` what people approved
     before, ``norms`` a charter that can only tighten; all are recorded, and later changes do not reach the episode.
     ``hooks``, such as a :class:`terret.guard.Guard`, are asked along the way and can only make authority stricter.
+    With ``capabilities`` nothing is allowed that none of them allows; counted uses of a table move to the episode.
     ``faults`` is told of every boundary of durability as it is reached (see :data:`terret.journal.BOUNDARIES`).
     With a ``store`` (a ``postgresql://`` URL) the events live there, and any machine that reaches it can resume.
 
@@ -149,6 +149,7 @@ async def run_episode(
     live = folder / "live"
     if live.exists() or (folder / "episode.json").exists():
         raise ConfigError("the folder holds an episode already", where=str(folder), hint=f"terret resume {folder}")
+    under = declared(mandates, hooks, capabilities, (clock or time.time)())
     live.mkdir(parents=True)
     extra_tools = with_net(task, extra_tools)
     try:
@@ -182,10 +183,7 @@ async def run_episode(
         verification_procedure=VERIFICATION,
         outcome_rule=OUTCOME_RULE,
         interpreter_persistence="none: every command starts a new shell",
-        enforcement=sandbox.declare()
-        | recorded(layers, approvals, norms, journal.blobs)
-        | ({"mandates": mandates.declare()} if mandates else {})
-        | ({"hooks": hooks.declare()} if hooks else {}),
+        enforcement=sandbox.declare() | recorded(layers, approvals, norms, journal.blobs) | under,
         versions=versions(),
         budget={name: float(value) for name, value in msgspec.structs.asdict(task.budget).items()},
         seed=seed,
@@ -324,9 +322,10 @@ async def drive(
         ),
         mandates=means.mandates,
         hooks=hooks_of(opened, means.hooks),
+        capable=Capable(recorder, opened),
     )
     agent = Agent(task, level, kernel, extra_tools, support)
-    image = _image(opened, agent, sampling, model.identity.context)
+    image = image_of(opened, agent, sampling, model.identity.context)
     agent.ear.takeovers = not isinstance(image, StagedImage)
     try:
         await kernel.hooked.ask("gateway_start", Subject(name=opened.task_name))
@@ -374,14 +373,6 @@ def _prepare(
     if trees and trees[-1] != start:
         workspace.restore(trees[-1])
     return start
-
-
-def _image(opened: EpisodeOpened, agent: Agent, sampling: Sampling, window: int) -> Image:
-    if opened.image == "guided" and opened.level == "H3":
-        return StagedImage(agent, sampling, window, ablated=frozenset(opened.ablated))
-    if opened.image == "guided":
-        return GuidedImage(agent, sampling, window)
-    return FreeImage(agent, dialect(opened.dialect), sampling, window)
 
 
 def _sandbox(workspace: Workspace, task: Task, tier: Tier | None, allow_none: bool) -> Sandbox:

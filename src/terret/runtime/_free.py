@@ -11,7 +11,7 @@ from terret.runtime._agent import Agent, Question
 from terret.runtime._prompts import describe, support
 from terret.runtime._stop import Stop
 from terret.runtime._transcript import Transcript
-from terret.tools import ToolResult, condense
+from terret.tools import ToolFailure, ToolResult, condense
 
 _ROLE = (
     "You are a software engineer. You work in the repository at /workspace and change it until the task is done. "
@@ -100,8 +100,7 @@ class FreeImage:
         system = "\n\n".join(
             part for part in (role, self._dialect.instructions(agent.specs), support(agent.task, agent.level)) if part
         )
-        entries = await agent.kernel.list(".", 2)
-        listing = "\n".join(entry.path + ("/" if entry.kind == "dir" else "") for entry in entries[:200])
+        listing = await self._listing()
         user = f"{describe(agent.task)}\n\nFiles of the repository:\n{listing}"
         items = agent.support.ranking[:12]
         if items:
@@ -110,6 +109,13 @@ class FreeImage:
         self._transcript.append(Message("system", system))
         self._transcript.append(Message("user", user))
         agent.offer([dict(item) for item in items], self._transcript.tokens, self._limit, [])
+
+    async def _listing(self) -> str:
+        try:
+            entries = await self._agent.kernel.list(".", 2)
+        except ToolFailure as failure:
+            return f"(not listed: {failure.message})"
+        return "\n".join(entry.path + ("/" if entry.kind == "dir" else "") for entry in entries[:200])
 
     def _compact(self) -> None:
         """Leave out the oldest turns but those with a decision; what is left out stays readable under its digest."""

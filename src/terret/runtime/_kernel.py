@@ -19,9 +19,10 @@ from terret.errors import InfrastructureError, ModelContextExceeded
 from terret.guard import Hooks
 from terret.journal import Declared, Denied, Faulted, Intent, Outcome, StateUpdated, Text, load_text
 from terret.mandates import MandateGate
-from terret.models import Message, Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
+from terret.models import Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
 from terret.norms import Decider
 from terret.runtime._budget import Ledger
+from terret.runtime._capable import Capable, authorised
 from terret.runtime._classes import (
     EFFECT_CLASS,
     PART,
@@ -40,7 +41,7 @@ from terret.runtime._recorder import Recorder
 from terret.runtime._running import completed, run_command
 from terret.runtime._states import StateKeeper
 from terret.runtime._stop import Stop, Suspended
-from terret.runtime._transcript import Transcript
+from terret.runtime._transcript import Transcript, journalled
 from terret.sandbox import Command, Completed, Entry, FileRefused, Sandbox, Workspace
 from terret.task import Limits
 from terret.tools import ToolFailure
@@ -64,6 +65,7 @@ class Kernel:
         gate: Refuses a declaration of completion, or not.
         human: Whoever may be asked; nobody by default.
         mandates: Which effects need a mandate, and whether there is one; without it none does.
+        capable: What the agent was given; without it the policy alone decides.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Kernel:
         human: Human | None = None,
         mandates: MandateGate | None = None,
         hooks: Hooks | None = None,
+        capable: Capable | None = None,
     ) -> None:
         self.recorder = recorder
         self.model = model
@@ -100,6 +103,7 @@ class Kernel:
         """Digests of the texts the agent may read on."""
         self.gate = gate
         self.human = human or Human()
+        self.capable = capable or Capable(recorder)
         self.mandates = Mandated(recorder, mandates)
         self.hooked = Hooked(recorder, hooks, lambda: self.turn)
         self.scratch_commands: frozenset[str] = frozenset()
@@ -119,7 +123,7 @@ class Kernel:
         shown: Callable[[], str] = str,
         key: str | None = None,
     ) -> Outcome:
-        """Authorise (by a person, where the policy asks; by a mandate), record the intent, act, record the outcome.
+        """Authorise (by a person, where that is asked; by a mandate), record the intent, act, record the outcome.
 
         ``shown`` words the change for that person. With a ``key`` an effect of unknown outcome may be repeated.
 
@@ -127,16 +131,15 @@ class Kernel:
             ToolFailure: Authority refused the effect, or its outcome is unknown and it may not be repeated.
             Suspended: The sandbox or the model broke.
         """
-        stated: dict[str, Any] = msgspec.to_builtins(self.policy.decide(primitive, args))
-        stated = await self.hooked.authorise(primitive, args, stated, shown)
-        if stated["effect"] == "ask":
-            stated = await self.human.approve(self, primitive, args, stated, shown())
+        stated = await authorised(self, primitive, args, shown)
         while True:
             identity = f"e{self.effects}"
             self.effects += 1
             kind = effect_class(primitive, reaches=self.sandbox.egress is not None)
-            by, kept = await self.mandates.consume(identity, primitive, kind, args, stated)
+            by, held = self.capable.reserve(primitive, args, stated)
+            by, kept = await self.mandates.consume(identity, primitive, kind, args, by)
             if by["effect"] != "allow":
+                self.capable.release(held)
                 self.recorder.emit(Denied(identity, primitive, args, by, self.turn), durable=True)
                 raise ToolFailure("denied", f"{by['reason']} (rule {by['rule']})")
             begun = self.recorder.replaying
@@ -153,6 +156,7 @@ class Kernel:
                 else:
                     outcome = await self._carry_out(identity, EFFECT_CLASS.get(primitive), act, durable=durable)
                     await self.mandates.settle(by, outcome)
+            self.capable.settle(held, kind, outcome)
             if "fault" not in outcome.result:
                 break
             # A recorded fault suspended the episode; that it runs again means that it is to be tried again.
@@ -316,7 +320,7 @@ class Kernel:
         args = {
             "digest": transcript.digest,
             "messages": len(transcript.messages),
-            "new": [self._message(message) for message in transcript.messages[first:]],
+            "new": [journalled(message, self.text) for message in transcript.messages[first:]],
             "tools": [tool.name for tool in tools],
             "sampling": msgspec.to_builtins(sampling),
         }
@@ -392,11 +396,3 @@ class Kernel:
     def load(self, text: dict[str, Any] | Text) -> str:
         """A recorded text, wherever it lives."""
         return load_text(msgspec.convert(text, Text), self.recorder.journal.blobs)
-
-    def _message(self, message: Message) -> dict[str, Any]:
-        plain: dict[str, Any] = {"role": message.role, "content": self.text(message.content)}
-        if message.tool_calls:
-            plain["tool_calls"] = [msgspec.to_builtins(call) for call in message.tool_calls]
-        if message.tool_call_id is not None:
-            plain["tool_call_id"] = message.tool_call_id
-        return plain

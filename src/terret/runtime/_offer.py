@@ -72,7 +72,10 @@ async def choose_files(agent: Agent, limit_chars: int, most: int = 4) -> list[Of
     for _, size, path, reason in sorted(scored):
         if len(offered) >= most or (offered and size > limit_chars):
             break
-        text = (await agent.kernel.read(path)).decode("utf-8", "replace")
+        try:
+            text = (await agent.kernel.read(path)).decode("utf-8", "replace")
+        except ToolFailure:
+            continue
         limit_chars -= len(text)
         offered.append(Offered(path, text, reason))
     return offered

@@ -1,4 +1,4 @@
-"""The policy files and the charter of an episode, recorded when it opens: they decide the same when it is repeated."""
+"""The authorities of an episode, recorded when it opens: they decide the same when it is repeated."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from typing import Any
 
 import msgspec
 
+from terret.guard import Hooks
 from terret.journal import BlobStore, EpisodeOpened
+from terret.mandates import MandateGate
 from terret.norms import Charter, Decider, NormPolicy, Strictest
-from terret.permissions import Approvals, Approved, Layer, LayeredPolicy, Policy, parse_policy
+from terret.permissions import (
+    Approvals,
+    Approved,
+    CapabilityTable,
+    GrantSpec,
+    Layer,
+    LayeredPolicy,
+    Policy,
+    capabilities_of,
+    parse_policy,
+)
 from terret.task import Task
 
 
@@ -27,6 +39,28 @@ def recorded(
         found["approved"] = msgspec.to_builtins(approvals.in_force)
     if norms is not None:
         found["norms"] = msgspec.to_builtins(norms)
+    return found
+
+
+def declared(
+    mandates: MandateGate | None,
+    hooks: Hooks | None,
+    capabilities: CapabilityTable | Sequence[GrantSpec] | None,
+    now: float,
+) -> dict[str, Any]:
+    """What the opening says about the other authorities that an episode was given.
+
+    Raises:
+        InputError: A grant means nothing.
+    """
+    found: dict[str, Any] = {}
+    if mandates is not None:
+        found["mandates"] = mandates.declare()
+    if hooks is not None:
+        found["hooks"] = hooks.declare()
+    if capabilities is not None:
+        given = capabilities_of(capabilities, now)
+        found["granted"] = [msgspec.to_builtins(one) | {"rights": sorted(one.rights)} for one in given]
     return found
 
 

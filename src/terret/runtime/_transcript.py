@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
 
 from terret.models import GENESIS_DIGEST, Message, chain_digest
 
@@ -42,3 +45,13 @@ class Transcript:
 def _size(message: Message) -> int:
     calls = sum(len(call.name) + len(call.arguments) + 16 for call in message.tool_calls)
     return len(message.content) + calls + 16
+
+
+def journalled(message: Message, text: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """A message as the journal keeps it; ``text`` stores its content."""
+    plain: dict[str, Any] = {"role": message.role, "content": text(message.content)}
+    if message.tool_calls:
+        plain["tool_calls"] = [msgspec.to_builtins(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        plain["tool_call_id"] = message.tool_call_id
+    return plain
