@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,41 @@ def test_bad_input_is_one_line(episode: str, cli, args: list[str], code: str) ->
     assert ran.code == 2
     assert f"[{code}]" in ran.err
     assert "Traceback" not in ran.err
+
+
+PATCH = "--- a/adding.py\n+++ b/adding.py\n@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n"
+
+
+def test_a_fork_with_a_patch_says_what_was_changed(episode: str, cli) -> None:
+    Path("mend.patch").write_text(PATCH)
+    forked = cli("fork", episode, "--at", "0", "--model", "scripted:lazy.json", "--edit", "mend.patch", "--json")
+    assert forked.code == 0
+    assert forked.document["label"] == "assisted_verified_success"
+    other = forked.document["package"]
+    assert cli("verify", other).code == 0
+    assert "takeover: changed: adding.py" in cli("show", other).out
+    assert "workspace.apply" in cli("diff", episode, other).out
+
+
+def test_a_reply_can_be_written_by_hand(episode: str, cli) -> None:
+    Path("reply.txt").write_text(json.loads(script(LAZY))["replies"][0])
+    forked = cli("fork", episode, "--at", "1", "--edit", "reply.txt", "--as", "reply", "--json")
+    assert forked.code == 1
+    assert forked.document["functional_pass"] is False
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--edit", "task.yaml"], "not clear what the file is"),
+        (["--as", "reply"], "nothing to edit with"),
+        (["--edit", "nowhere.patch"], "nowhere.patch"),
+        (["--edit", "task.yaml", "--as", "workspace"], "the edit was refused"),
+    ],
+)
+def test_an_edit_that_makes_no_sense_is_one_line(episode: str, cli, args: list[str], says: str) -> None:
+    ran = cli("fork", episode, "--at", "1", *args)
+    assert ran.code == 2
+    assert says in ran.err
+    assert "Traceback" not in ran.err
+    assert len(list(Path("episodes").iterdir())) == 1, "nothing is left of it"

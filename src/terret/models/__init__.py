@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from terret.models._limits import Retries, Timeouts
     from terret.models._local import Infilling, LocalModel
     from terret.models._replay import ReplayModel
-    from terret.models._scripted import ScriptedModel
+    from terret.models._scripted import ScriptedModel, read_reply
     from terret.models._settings import load_settings, parse_env
     from terret.models._sse import SseDecoder
     from terret.models._types import (
@@ -43,7 +43,7 @@ _HOME = {
     "_limits": ("Retries", "Timeouts"),
     "_local": ("Infilling", "LocalModel"),
     "_replay": ("ReplayModel",),
-    "_scripted": ("ScriptedModel",),
+    "_scripted": ("ScriptedModel", "read_reply"),
     "_settings": ("load_settings", "parse_env"),
     "_sse": ("SseDecoder",),
     "_types": (
@@ -105,6 +105,7 @@ __all__ = [
     "models_folder",
     "parse_env",
     "pull",
+    "read_reply",
     "remove",
     "request_digest",
 ]

@@ -140,6 +140,24 @@ def _load(path: Path) -> tuple[list[Step], ModelIdentity]:
     return [_step(entry, f"{path}: replies[{place}]") for place, entry in enumerate(script.replies)], identity
 
 
+def read_reply(text: str, *, native: bool) -> Reply:
+    """One reply that a person wrote: a text, or ``{"text", "tool_calls"}`` where tools are called ``native``.
+
+    Raises:
+        ConfigError: The calls have the wrong shape.
+    """
+    if not native or not text.lstrip().startswith("{"):
+        return Reply(text)
+    try:
+        made = _step(msgspec.json.decode(text, type=_Step), "the reply")
+    except msgspec.MsgspecError as error:
+        hint = 'write {"text": "...", "tool_calls": [{"name": "...", "arguments": {}}]}'
+        raise ConfigError(f"the reply has the wrong shape: {error}", hint=hint) from None
+    if not isinstance(made, Reply):
+        raise ConfigError("a reply that is written by hand cannot be a failure", value=text.strip()[:80])
+    return made
+
+
 def _step(entry: str | _Step, where: str) -> Step:
     if isinstance(entry, str):
         return entry

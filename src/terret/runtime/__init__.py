@@ -7,6 +7,7 @@ from terret.runtime._api import environment_scrubber, episode_id, resume, run, v
 from terret.runtime._audit import AuditRow, ChainLink, audit, chain_of
 from terret.runtime._budget import Ledger
 from terret.runtime._compare import Comparison, Side, compare_packages
+from terret.runtime._edits import EDIT_FORMS, EditForm
 from terret.runtime._episode import ABLATIONS, IMAGES, resume_episode, run_episode
 from terret.runtime._fetched import Fetched
 from terret.runtime._fork import fork_package
@@ -44,6 +45,7 @@ from terret.runtime._verify import Proofs, VerifyReport, VerifyStep, verify_pack
 
 __all__ = [
     "ABLATIONS",
+    "EDIT_FORMS",
     "IMAGES",
     "LEVELS",
     "STOP_REASONS",
@@ -56,6 +58,7 @@ __all__ = [
     "Comparison",
     "DirectHttp",
     "Divergence",
+    "EditForm",
     "Episode",
     "Fetched",
     "HttpProvider",

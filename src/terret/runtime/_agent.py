@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from terret.journal import ActionParsed, ActionRejected, CheckRan, ContextOffered, Observed
 from terret.models import Action, Dialect, FormatError, Reply, Sampling, ToolSpec
 from terret.runtime._attributing import Attributor
+from terret.runtime._edits import Edits, edits_of
 from terret.runtime._hear import Ear
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import Level, allowed_tools
@@ -73,6 +75,7 @@ class Agent:
         kernel: Kernel,
         extra_tools: dict[str, Tool] | None = None,
         support: Support | None = None,
+        forked_from: Mapping[str, Any] | None = None,
     ) -> None:
         self.task = task
         self.level: Level = level
@@ -88,6 +91,7 @@ class Agent:
             kernel.gate = self.workflow.gate
             kernel.scratch_commands = frozenset(check.run.strip() for check in self.workflow.checks)
         self.ear = Ear(kernel)
+        self.edits = Edits(kernel, self.ear, edits_of(forked_from or {}))
         self.told: list[str] = []
         """What a person said that no question has passed on yet."""
         self.takeovers = 0
@@ -102,10 +106,18 @@ class Agent:
         self.kernel.ledger.set_wall(self.kernel.recorder.elapsed)
         self.kernel.ledger.spend(steps=1)
 
+    async def over(self) -> bool:
+        """Make the edits of a fork that are due between turns; whether the task was declared complete."""
+        await self._take_in(self.edits.between_turns())
+        return self.kernel.completed is not None
+
     async def hear(self) -> None:
         """Take in what a person gave since the last turn; raises :class:`Stop` when they end the episode."""
+        await self._take_in(self.ear.hear())
+
+    async def _take_in(self, given: Awaitable[list[str]]) -> None:
         edits = self.kernel.edits
-        self.told += await self.ear.hear()
+        self.told += await given
         if self.kernel.edits != edits:
             self.takeovers += 1
             if self.workflow is not None:
@@ -212,7 +224,7 @@ class Agent:
         kernel = self.kernel
         store = kernel.recorder.journal.text
         full = None
-        text = result.text
+        text = result.text if (edited := self.edits.shown()) is None else edited
         if len(text) > OBSERVATION_LIMIT:
             full = kernel.recorder.journal.blob_text(text)
             handle = full.blob or ""

@@ -324,7 +324,7 @@ async def drive(
         hooks=hooks_of(opened, means.hooks),
         capable=Capable(recorder, opened),
     )
-    agent = Agent(task, level, kernel, extra_tools, support)
+    agent = Agent(task, level, kernel, extra_tools, support, opened.forked_from)
     image = image_of(opened, agent, sampling, model.identity.context)
     agent.ear.takeovers = not isinstance(image, StagedImage)
     try:
@@ -333,6 +333,7 @@ async def drive(
         if opened.carried:
             await kernel.update_state(opened.carried, by="runtime")
         stop = await run_loop(agent, image)
+        await agent.over()
         recorder.emit(Stopped(stop.reason, stop.detail, kernel.turn), durable=True)
         await finish(
             task, agent, folder / "live" / f"evaluator-{recorder.journal.epoch}", opened.enforcement["tier"], stop

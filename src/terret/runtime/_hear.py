@@ -9,9 +9,11 @@ from typing import Any
 from terret.errors import PackageError
 from terret.intervention import HumanInput, classify
 from terret.journal import Intent, Intervened, canonical
+from terret.norms import Decider
 from terret.runtime._classes import PLACEHOLDER
 from terret.runtime._kernel import Done, Kernel
 from terret.runtime._stop import Stop
+from terret.sandbox import Workspace
 from terret.tools import ToolFailure
 
 HEARD = frozenset({"human.hear", "workspace.apply"})
@@ -43,10 +45,10 @@ class Ear:
         told = [f"A person remarked: {text}" for text in human.remarks]
         human.remarks.clear()
         while (event := recorder.peek()) is not None:
-            if not isinstance(event.data, Intent) or event.data.primitive not in HEARD:
+            if not isinstance(event.data, Intent) or event.data.primitive not in HEARD or _of_fork(event.data):
                 return told
             given = self._given(event.data.args)
-            refusal = await self._take(given, event.data.args["sha256"], told)
+            refusal = await self.take(given, event.data.args["sha256"], told)
             self._recorded[event.data.args["sha256"]] = refusal
         for given in await human.given():
             mark = sha256(canonical([given.name, given.form, given.text, given.patch])).hexdigest()
@@ -55,7 +57,7 @@ class Ear:
                 await human.settle(given, self._recorded[mark])
                 continue
             try:
-                refusal = await self._take(given, mark, told)
+                refusal = await self.take(given, mark, told)
             except Stop:
                 await human.settle(given)
                 raise
@@ -64,7 +66,7 @@ class Ear:
         human.pause(kernel)
         return told
 
-    async def _take(self, given: HumanInput, mark: str, told: list[str]) -> str:
+    async def take(self, given: HumanInput, mark: str, told: list[str]) -> str:
         """Record one input and do what it asks for; returns why it was refused, or nothing."""
         kernel = self._kernel
         takeover = given.form == "takeover"
@@ -104,30 +106,37 @@ class Ear:
         return ""
 
     def _apply(self, patch: str) -> Done:
-        """Apply a person's patch; what the task denies to the agent it denies to people too."""
-        workspace, kernel = self._kernel.workspace, self._kernel
         if not self.takeovers:
             return _refused("unsupported", "this agent style keeps its own account of the files; give a hint instead")
-        if PLACEHOLDER in patch:
-            return _refused("placeholder", "the patch holds a secret, which the journal must not keep")
-        try:
-            workspace.apply(patch.encode())
-        except PackageError as error:
-            return _refused("no_fit", error.message)
-        tree = workspace.snapshot()
-        files: list[str] = []
-        for change in workspace.changes(kernel.tree, tree, exclude=()):
-            primitive = "fs.delete" if change.status == "D" else "fs.write"
-            decision = kernel.policy.decide(primitive, {"path": change.path})
-            if decision.effect == "deny":
-                workspace.restore(kernel.tree)
-                return _refused("denied", f"{change.path}: {decision.reason} (rule {decision.rule})")
-            files.append(change.path)
-        return ("ok", {"files": files}, {}) if files else _refused("unchanged", "the patch changes nothing")
+        return apply_patch(self._kernel.workspace, self._kernel.policy, self._kernel.tree, patch)
 
     def _given(self, args: dict[str, Any]) -> HumanInput:
         load = self._kernel.load
         return HumanInput(args["name"], args["form"], load(args["text"]), load(args["patch"]), args["by"])
+
+
+def _of_fork(intent: Intent) -> bool:
+    """Whether it is an edit of the fork's card, which is made between the turns."""
+    return intent.args["by"] == "fork"
+
+
+def apply_patch(workspace: Workspace, policy: Decider, tree: str, patch: str) -> Done:
+    """Apply a person's patch to a workspace that is at ``tree``; what a task denies to the agent it denies here too."""
+    if PLACEHOLDER in patch:
+        return _refused("placeholder", "the patch holds a secret, which the journal must not keep")
+    try:
+        workspace.apply(patch.encode())
+    except PackageError as error:
+        return _refused("no_fit", error.message)
+    files: list[str] = []
+    for change in workspace.changes(tree, workspace.snapshot(), exclude=()):
+        primitive = "fs.delete" if change.status == "D" else "fs.write"
+        decision = policy.decide(primitive, {"path": change.path})
+        if decision.effect == "deny":
+            workspace.restore(tree)
+            return _refused("denied", f"{change.path}: {decision.reason} (rule {decision.rule})")
+        files.append(change.path)
+    return ("ok", {"files": files}, {}) if files else _refused("unchanged", "the patch changes nothing")
 
 
 def _refused(failure: str, message: str) -> Done:

@@ -18,7 +18,7 @@ async def run_loop(agent: Agent, image: Image) -> Stop:
         Suspended: An infrastructure fault; the episode can be resumed.
     """
     try:
-        while agent.kernel.completed is None:
+        while not await agent.over():
             agent.begin_turn()
             await agent.hear()
             question = await image.ask()
@@ -31,8 +31,10 @@ async def run_loop(agent: Agent, image: Image) -> Stop:
             if isinstance(actions, FormatError):
                 await image.rejected(reply, agent.reject(question.dialect.name, actions))
                 continue
-            results = [(action, await agent.act(action, question.dialect.name)) for action in actions]
+            by = agent.edits.author(agent.kernel.turn)
+            results = [(action, await agent.act(action, question.dialect.name, by)) for action in actions]
             await image.observed(reply, results)
+        assert agent.kernel.completed is not None
         return Stop("completed", agent.kernel.completed.summary)
     except Stop as stop:
         return stop

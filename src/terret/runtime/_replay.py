@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +20,7 @@ from terret.journal import (
     EventData,
     HistoryKept,
     Journal,
+    Scrubber,
     SigningKey,
     check_package,
 )
@@ -63,7 +64,13 @@ def replay_package(folder: Path) -> ReplayReport:
 
 
 def rebuild(
-    package: CheckedPackage, live: Path, events: Iterable[Event], key: SigningKey, *, opened: EventData | None = None
+    package: CheckedPackage,
+    live: Path,
+    events: Iterable[Event],
+    key: SigningKey,
+    *,
+    opened: Callable[[Journal], EventData] | None = None,
+    scrubber: Scrubber | None = None,
 ) -> Journal:
     """A live folder made from a package: its workspace with every state, and a journal of ``events``.
 
@@ -72,7 +79,8 @@ def rebuild(
         live: The folder, new or empty.
         events: The events to begin with; they keep their times.
         key: Signs the new chain.
-        opened: Stands in for the first of them.
+        opened: Makes what stands in for the first of them.
+        scrubber: Hides secrets in what is new.
 
     Raises:
         PackageError: The package does not hold the states of its workspace.
@@ -84,9 +92,9 @@ def rebuild(
     workspace.unbundle(_history(package))
     recorded = list(events)
     times = iter(recorded)
-    journal = Journal.create(live, live.parent.name, key, clock=lambda: next(times).ts)
+    journal = Journal.create(live, live.parent.name, key, clock=lambda: next(times).ts, scrubber=scrubber)
     for event in recorded:
-        journal.append(opened if opened is not None and event.seq == 0 else event.data, pid=event.pid)
+        journal.append(opened(journal) if opened is not None and event.seq == 0 else event.data, pid=event.pid)
     journal.commit()
     return journal
 
