@@ -54,14 +54,15 @@ def test_files_are_reached_where_a_capability_reaches_and_nowhere_else(tmp_path:
     first, new, other, dotted, outside, secret, deleted, listed, root = end.result
     assert (first, new) == ("x = 1\n", "y = 2\n")
     assert all("no capability allows read on fs:src2/b.py" in text for text in (other, dotted))
-    assert outside.startswith("outside: ")
+    assert outside.startswith("denied: ")
     assert "denies read" in secret
     assert "no capability allows delete" in deleted
     assert listed == ["src/a.py", "src/new.py", "src/secret"]
     assert root.startswith("denied: ")
     assert (files.root / "src/a.py").exists()
     denied = [event.data.args["path"] for event in events if isinstance(event.data, Denied)]
-    assert denied == ["src2/b.py", "src/../src2/b.py", "src/secret/key.txt", "src/a.py", "."]
+    assert denied == ["src2/b.py", "src/../src2/b.py", "../outside", "src/secret/key.txt", "src/a.py", "."]
+    assert [event.data.args["malformed"] for event in events if "malformed" in getattr(event.data, "args", {})]
 
 
 def test_a_command_takes_the_whole_workspace_and_nothing_in_it_may_be_kept_from_the_process(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_a_secret_goes_to_its_own_host_and_is_nowhere_else(tmp_path: Path) -> No
     assert http.requests[0].headers["authorization"] == "Bearer s3cret-value-1234"
     assert echoed == f"authorization: Bearer {mark}\nhello"
     assert "not for this host" in evil
-    assert "not for this host" in foreign
+    assert "no capability allows read on secret:other" in foreign
     assert "no capability allows read on secret:other" in unseen
     assert "no capability allows read on net:elsewhere.org/443" in elsewhere
     assert b"s3cret-value-1234" not in b"".join(encode_event(event) for event in events)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from terret.runtime._net import HttpProvider, HttpReply, HttpRequest, NotSent
-from terret.runtime.primitives._providers import Providers
+from terret.runtime.primitives._providers import Providers, Secret
 from terret.runtime.process import AgentProcess
 from terret.tools import ToolFailure
 
@@ -34,21 +34,10 @@ class Namespaces:
             raise ToolFailure("bad_arguments", "a name is own/NAME, shared/NAME or pN/NAME")
         return (f"p{process.pid}" if space == OWN else space), rest
 
-    def sending(self, providers: Providers, named: Sequence[str], url: str) -> HttpProvider:
-        """How a request goes out; one with placeholders has them filled in on its way, after everything was recorded.
-
-        Raises:
-            ToolFailure: A secret is unknown, or is not for this host.
-        """
-        values: dict[str, str] = {}
-        for name in named:
-            secret = providers.secrets.get(name)
-            if secret is None:
-                raise ToolFailure("missing", f"there is no secret named {name}")
-            if not _for(secret.hosts, url):
-                raise ToolFailure("denied", f"the secret {name} is not for this host (rule secret:{name})")
-            values[name] = secret.value
-        return _Filled(providers.http, values) if values else providers.http
+    def sending(self, providers: Providers, named: Sequence[str]) -> HttpProvider:
+        """How a request goes out; placeholders are filled in on its way, after everything was recorded."""
+        secrets = {name: providers.secrets.get(name) for name in named}
+        return _Filled(providers.http, secrets) if secrets else providers.http
 
 
 def secrets_in(*texts: str) -> list[str]:
@@ -75,27 +64,31 @@ def _for(hosts: Sequence[str], url: str) -> bool:
 class _Filled:
     """Sends requests with the values of secrets in place of their names; a reply that repeats one is cut clean."""
 
-    def __init__(self, provider: HttpProvider, values: dict[str, str]) -> None:
+    def __init__(self, provider: HttpProvider, secrets: Mapping[str, Secret | None]) -> None:
         self._provider = provider
-        self._values = values
+        self._secrets = secrets
 
     async def __call__(self, request: HttpRequest) -> HttpReply:
-        """The reply; raises what the provider raises."""
-        headers = {name: self._filled(value) for name, value in request.headers.items()}
+        """The reply; raises what the provider raises, and NotSent for a secret that is unknown or not for this host."""
+        values: dict[str, str] = {}
+        for name, secret in self._secrets.items():
+            if secret is None or not _for(secret.hosts, request.url):
+                raise NotSent(f"the secret {name} " + ("is unknown" if secret is None else "is not for this host"))
+            values[name] = secret.value
+
+        def filled(text: str) -> str:
+            return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+
+        def hidden(text: str) -> str:
+            for name, value in values.items():
+                text = text.replace(value, f"{{{{secret:{name}}}}}")
+            return text
+
+        headers = {name: filled(value) for name, value in request.headers.items()}
         if any("\n" in value or "\r" in value for value in headers.values()):
             raise NotSent("a header would hold a line break")
-        body = self._filled(request.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        body = filled(request.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         reply = await self._provider(msgspec.structs.replace(request, headers=headers, body=body))
-        clean = reply.body
-        for name, value in self._values.items():
-            clean = clean.replace(value.encode(), f"{{{{secret:{name}}}}}".encode())
-        kept = {key: self._hidden(value) for key, value in reply.headers.items()}
+        clean = hidden(reply.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        kept = {key: hidden(value) for key, value in reply.headers.items()}
         return msgspec.structs.replace(reply, body=clean, headers=kept)
-
-    def _filled(self, text: str) -> str:
-        return _PLACEHOLDER.sub(lambda found: self._values.get(found[1], found[0]), text)
-
-    def _hidden(self, text: str) -> str:
-        for name, value in self._values.items():
-            text = text.replace(value, f"{{{{secret:{name}}}}}")
-        return text

@@ -9,7 +9,7 @@ import msgspec
 
 from terret.errors import InputError
 from terret.journal import Outcome, Text, load_text
-from terret.permissions import Wanted, wanted
+from terret.permissions import Resource, Wanted, wanted
 from terret.runtime._classes import Act, Done
 from terret.runtime.primitives._names import Namespaces
 from terret.runtime.primitives._providers import Providers, available
@@ -66,7 +66,9 @@ class ProcessPath:
         try:
             first, *rest = wanted(primitive, args)
         except InputError as error:
-            raise ToolFailure("outside", str(error)) from None
+            # What no capability can be about is refused like anything else that none allows, and is on record.
+            first, rest = Wanted(Resource(primitive.partition(".")[0], ()), "call"), []
+            args = {**args, "malformed": str(error)}
         every = (*rest, *also)
         return await self.seat.effect(
             primitive, first.resource, first.right, args, _guarded(act), also=every, reserve=reserve, key=key

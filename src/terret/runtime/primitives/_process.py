@@ -107,7 +107,7 @@ class ProcessPrimitives(WorkspacePrimitives):
         also = [Wanted(wanted("secret.use", {"name": name})[0].resource, "read") for name in named]
         return await send(
             _WithSecrets(self, also),
-            self.namespaces.sending(self.providers, named, url),
+            self.namespaces.sending(self.providers, named),
             method,
             url,
             body=body,

@@ -60,6 +60,8 @@ class Beginnings:
         self.processes: dict[int, AgentProcess] = {}
         self.listener: Callable[[AgentProcess, Status], None] = lambda process, before: None
         """Told after every change of a status, with the one before."""
+        self.hand_on: Callable[[CapabilityTable, CapabilityTable, Iterable[str] | None], None] = hand_on
+        """How authority goes from a process to its child; another way is for measurements only."""
         self._record = record or _nowhere
         self._stories = stories(past)
         self._slots = slots(self._stories)
@@ -150,7 +152,7 @@ class Beginnings:
             holder = f"process:{pid}"
             authority = CapabilityTable(holder, clock=self.clock) if parent is None else parent.authority.child(holder)
         if parent is not None:
-            hand_on(parent.authority, authority, keep)
+            self.hand_on(parent.authority, authority, keep)
             if story is None:
                 parent.budget.spend(processes=1)
             parent.spawned += 1
