@@ -52,6 +52,15 @@ def find_episode(name: str, out: str = DEFAULT_OUT) -> Found:
     raise EpisodeNotFound("no such episode", value=name, hint=f"give a package folder, or an id below {out}/")
 
 
+def find_place(name: str, out: str = DEFAULT_OUT) -> tuple[Path, str]:
+    """The folder to look in for an episode that a user names, and its name or the beginning of it there."""
+    given = Path(name).expanduser()
+    given = given.parent if given.name == "live" and not _at(given) else given
+    if given.exists() or "/" in name:
+        return (given.absolute() if given.name in ("", ".", "..") else given).parent, given.absolute().name
+    return Path(out), name
+
+
 def read_events(found: Found) -> tuple[list[Event], BlobStore]:
     """An episode's events and blobs, as they stand; nothing is proved by reading.
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from terret.errors import ConfigError
+
 LABELS: dict[str | None, str] = {
     "autonomous_verified_success": "The change works, the agent showed it for every requirement, and nobody helped.",
     "assisted_verified_success": "The change works and that was shown, but a person helped in substance.",
@@ -52,6 +54,39 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def span(seconds: float) -> str:
+    """A span in at most four characters: ``42s``, ``7m``, ``3h``, ``12d``."""
+    for unit, length in (("s", 60), ("m", 60), ("h", 48)):
+        if seconds < length:
+            return f"{max(0.0, seconds):.0f}{unit}"
+        seconds /= 24 if unit == "h" else 60
+    return f"{seconds:.0f}d"
+
+
+def seconds_of(text: str, option: str) -> float:
+    """The seconds in ``90s``, ``10m``, ``2h``, ``30d`` or ``2w``.
+
+    Raises:
+        ConfigError: It is none of them.
+    """
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isdecimal():
+        raise ConfigError(f"{option} is no span of time", value=text, hint="write 90s, 10m, 2h, 30d or 2w")
+    return float(number) * units[unit]
+
+
+def amount_of(count: float) -> str:
+    """A count in at most five characters: ``950``, ``12.3k``, ``4.5M``."""
+    if count < 1000:
+        return f"{count:.0f}"
+    for unit in ("k", "M"):
+        count /= 1000
+        if count < 999.5:
+            return f"{count:.1f}{unit}" if count < 100 else f"{count:.0f}{unit}"
+    return f"{count / 1000:.1f}G"
 
 
 def shorten(text: str, width: int) -> str:

@@ -60,11 +60,13 @@ class FolderOrders:
     Args:
         folder: Where they lie; need not exist.
         epoch: The present ownership; orders for another are removed.
+        keep: Only look: give all orders, remove none.
     """
 
-    def __init__(self, folder: Path, epoch: int = 0) -> None:
+    def __init__(self, folder: Path, epoch: int = 0, *, keep: bool = False) -> None:
         self.folder = folder
         self._epoch = epoch
+        self._keep = keep
 
     def pending(self) -> Sequence[Order]:
         """What lies in the folder; what cannot be read as an order is left out."""
@@ -74,7 +76,7 @@ class FolderOrders:
         for kind in _KINDS:
             with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
                 order = msgspec.json.decode(read_regular(self.folder / f"{kind}.json", _LIMIT), type=Order)
-                if order.epoch in (0, self._epoch):
+                if self._keep or order.epoch in (0, self._epoch):
                     found.append(order)
                 else:
                     self.settle(order)

@@ -1,0 +1,38 @@
+"""``terret ps``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from terret.cli._output import Output, output_options
+from terret.cli._table import COMMANDS
+
+STATES = ("queued", "running", "suspended", "paused", "finished", "damaged")
+
+
+@click.command("ps", short_help=COMMANDS["ps"])
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be repeated.")
+@click.option("--archived", "-a", is_flag=True, help="Also those that terret gc has packed.")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N.")
+@output_options
+def command(out: Output, folder: Path | None, states: tuple[str, ...], archived: bool, last: int | None) -> int:
+    """List the episodes below FOLDER (episodes/ by default), oldest first.
+
+    A running episode is one whose journal is locked by a living process. Looking takes no lock and changes nothing.
+    Of an id as much is shown as the other commands need to find it.
+    """
+    from terret.cli._listing import common_folder, fleet_at, lines, listing, summary, width
+
+    found = [one for one in fleet_at(folder, archived=archived).episodes() if not states or one.state in states]
+    found = found[-last:] if last else found
+    out.document(found)
+    if found:
+        for line in lines(listing(found, time.time(), width())):
+            out.line(line)
+    inside = common_folder(found) if width() is not None else ""
+    out.line(summary(found) + (f" (in {inside})" if inside else ""))
+    return 0
