@@ -24,7 +24,7 @@ from tests.postgres import PostgresServer
 from benchmarks._chaos_world import KEY, KEYED, PLAIN, go, task
 from benchmarks._fleet_world import Counter, Workers
 from benchmarks._report import Figure, finish, median, parser
-from terret.errors import InfrastructureError, TerretError
+from terret.errors import TerretError
 from terret.fleet import Fleet, QueuedEpisode
 from terret.journal import EpisodeClosed, EpisodeResumed, Intent, Outcome, Stopped, check_package
 from terret.runtime import verify_package
@@ -36,11 +36,10 @@ SEED = 5
 
 
 class Plan(NamedTuple):
-    """What happens to the fleet while it works; times in seconds, shares of the episodes that have ended."""
+    """What happens to the fleet while it works: when, in seconds or in shares of the episodes that have ended."""
 
     kill_every_s: float
     freeze_at: float = 0.25
-    frozen_s: float = 2.5 * LEASE_S
     restarts: tuple[tuple[float, signal.Signals], ...] = ((0.35, signal.SIGINT), (0.65, signal.SIGQUIT))
 
 
@@ -49,9 +48,9 @@ class Fate:
 
     def __init__(self) -> None:
         self.restarts = 0
-        self.freezes = 0
-        self.frozen_held = 0
-        """Episodes the frozen worker held."""
+        self.held: list[str] = []
+        """Episodes of the worker that was frozen."""
+        self.frozen = ""
 
 
 def submit(fleet: Fleet, port: int, episodes: int) -> list[str]:
@@ -74,47 +73,47 @@ def disturb(fleet: Fleet, server: PostgresServer, workers: Workers, episodes: in
     fate = Fate()
     due = list(plan.restarts)
     next_kill = time.monotonic() + plan.kill_every_s
-    thaw_at: float | None = None
     while True:
         if time.monotonic() > until:
             raise TimeoutError(f"{_ended(fleet)} of {episodes} episodes ended in time")
         workers.look()
-        now = time.monotonic()
         ended = _ended(fleet)
-        if ended >= episodes and thaw_at is None:
+        if ended >= episodes and workers.frozen is None:
             return fate
-        if now >= next_kill and ended < episodes:
+        if time.monotonic() >= next_kill and ended < episodes:
             workers.kill(rng.randrange(WORKERS))
-            next_kill = now + plan.kill_every_s * rng.uniform(0.7, 1.3)
-        if not fate.freezes and ended >= plan.freeze_at * episodes:
-            fate.freezes, fate.frozen_held = 1, _freeze(fleet, workers)
-            thaw_at = now + plan.frozen_s
-        if thaw_at is not None and now >= thaw_at:
+            next_kill = time.monotonic() + plan.kill_every_s * rng.uniform(0.7, 1.3)
+        if not fate.frozen and ended >= plan.freeze_at * episodes:
+            _freeze(fleet, workers, fate)
+        elif workers.frozen is not None and _taken(fleet, fate):
             workers.thaw()
-            thaw_at = None
-        if due and ended >= due[0][0] * episodes:
+        if due and ended >= due[0][0] * episodes and workers.frozen is None and fate.frozen:
             server.restart(due.pop(0)[1])
             fate.restarts += 1
         time.sleep(0.2)
 
 
 def _ended(fleet: Fleet) -> int:
-    try:
-        return sum(row.state in ("finished", "failed", "cancelled") for row in fleet.episodes(limit=100_000))
-    except InfrastructureError:
-        return 0
+    return sum(row.state not in ("queued", "running") for row in fleet.episodes(limit=100_000))
 
 
-def _freeze(fleet: Fleet, workers: Workers) -> int:
-    """Freeze the worker that holds most; how many episodes that are."""
-    held = Tally(row.worker for row in fleet.episodes(state="running"))
-    for worker, number in held.most_common():
+def _freeze(fleet: Fleet, workers: Workers, fate: Fate) -> None:
+    """Freeze the worker that holds most, if one holds any."""
+    running = fleet.episodes(state="running")
+    for worker, _ in Tally(row.worker for row in running).most_common():
         for place, process in enumerate(workers.processes):
             if worker is not None and worker.split(":")[1] == str(process.pid):
+                fate.frozen, fate.held = worker, [row.id for row in running if row.worker == worker]
                 workers.freeze(place)
-                return number
-    workers.freeze(0)
-    return 0
+                return
+
+
+def _taken(fleet: Fleet, fate: Fate) -> bool:
+    """Whether the frozen worker was taken for dead, and others went on with all that it held."""
+    if any(row.id == fate.frozen and row.state == "live" for row in fleet.workers()):
+        return False
+    rows = [fleet.episode(name) for name in fate.held]
+    return all(row.state != "queued" and row.worker != fate.frozen for row in rows)
 
 
 class Found(NamedTuple):
@@ -179,6 +178,9 @@ def run(episodes: int, plan: Plan, minutes: float) -> dict[str, Any]:
                 started = time.monotonic()
                 try:
                     fate = disturb(fleet, server, workers, episodes, plan, until)
+                except TimeoutError:
+                    print((folder / "workers.log").read_text(errors="replace")[-8000:], file=sys.stderr)
+                    raise
                 finally:
                     workers.close()
                 seconds = time.monotonic() - started
@@ -195,8 +197,7 @@ def run(episodes: int, plan: Plan, minutes: float) -> dict[str, Any]:
 _SIZES = (
     "SELECT (SELECT count(*) FROM terret.event), (SELECT sum(length(line)) FROM terret.event),"
     " (SELECT count(*) FROM terret.blob), (SELECT sum(length(content)) FROM terret.blob),"
-    " (SELECT count(*) FROM terret.state), (SELECT coalesce(sum(length(pack)), 0) FROM terret.state),"
-    " pg_database_size(current_database())"
+    " (SELECT count(*) FROM terret.state), (SELECT coalesce(sum(length(pack)), 0) FROM terret.state)"
 )
 
 
@@ -215,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(text)
     if wrong and not chosen.json:
         print(result["log"][-4000:])
-    events, event_bytes, blobs, blob_bytes, states, state_bytes, size = result["sizes"][0]
+    events, event_bytes, blobs, blob_bytes, states, state_bytes = result["sizes"][0]
     n = chosen.episodes
     kinds = f"events {event_bytes / n:.0f}, blobs {blob_bytes / n:.0f}, workspace states {state_bytes / n:.0f}"
     figures = [
@@ -224,13 +225,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         Figure("effects doubled", sum(len(one.doubled) for one in found), "", 0),
         Figure("workers crashed", len(workers.crashed), "", 0, note="ended otherwise than by SIGKILL or a lost lease"),
         Figure("kills", workers.killed, "", 1, least=True),
-        Figure("frozen", fate.freezes, "", 1, least=True, note=f"it held {fate.frozen_held} episodes"),
+        Figure("frozen", len(fate.held), "", 1, least=True, note="episodes of the worker that was frozen and thawed"),
         Figure("lost leases", workers.lost, "", 1, least=True, note="of workers that were frozen, or starved"),
         Figure("restarts", fate.restarts, "", 2, least=True, note="of PostgreSQL: one orderly, one a crash"),
         Figure("networks", WORKERS if workers.apart else 1, "", note="workers see PostgreSQL by a socket only"),
         Figure("went on elsewhere", sum(one.owners - 1 for one in found), "", note="resumed from the journal"),
         Figure("rows an episode", (events + blobs + states) / n, "", note=f"{events / n:.0f} events"),
-        Figure("bytes an episode", size / n, "B", note=kinds),
+        Figure("bytes an episode", (event_bytes + blob_bytes + state_bytes) / n, "B", note=kinds),
         Figure("package", median([one.size for one in found]), "B"),
         Figure("seconds", result["seconds"], "s", note=f"{n / result['seconds']:.2f} episodes/s"),
     ]

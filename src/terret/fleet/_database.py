@@ -42,6 +42,10 @@ _RETRY_S = 0.1
 _MOST_RETRY_S = 2.0
 
 
+class Unreachable(InfrastructureError):
+    """PostgreSQL does not answer; it may later."""
+
+
 class Database:
     """Statements on one connection, safe to use from several threads.
 
@@ -152,9 +156,9 @@ def shown(url: str) -> str:
     )
 
 
-def unreachable(url: str, error: Exception) -> InfrastructureError:
+def unreachable(url: str, error: Exception) -> Unreachable:
     """The error for a server that does not answer."""
-    return InfrastructureError(
+    return Unreachable(
         f"PostgreSQL does not answer: {_first_line(error)}",
         where=shown(url),
         hint="start it, or give another --store; nothing that was recorded is lost",

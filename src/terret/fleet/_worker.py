@@ -17,12 +17,17 @@ import msgspec
 from terret.errors import ConfigError, InfrastructureError, TerretError
 from terret.fleet._attempt import Attempt, Equipment
 from terret.fleet._client import Fleet
-from terret.fleet._database import Database
-from terret.fleet._engine import WORKFLOW, load, translated, worker_config
+from terret.fleet._database import Database, Unreachable
+from terret.fleet._engine import POLL_S, WORKFLOW, load, translated, worker_config
 from terret.fleet._values import FORMAT, Submission
 
 BEATS = 4
 """Heartbeats within one lease."""
+
+POLLS_PER_S = 100
+"""How often all workers together look into the queue, once there are more of them than this."""
+
+_AGAIN_S = 2.0
 
 BEAT = """
 UPDATE terret_fleet.worker SET seen = now() FROM (SELECT set_config('synchronous_commit', 'off', true)) AS eased
@@ -119,31 +124,52 @@ class Worker:
             InfrastructureError: PostgreSQL stayed away.
         """
         dbos = load()
-        loop = threading.Thread(target=self._loop.run_forever, name="episodes", daemon=True)
-        loop.start()
-        with translated(self._database.url):
-            dbos.DBOS(config=worker_config(self._database.url, self.fleet.name, self.id))
-            dbos.DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(self._workflow(dbos))
-            self._register()
-            dbos.DBOS.launch()
+        threading.Thread(target=self._loop.run_forever, name="episodes", daemon=True).start()
         try:
-            while not self._stopping.wait(self.lease_s / BEATS * random.uniform(0.8, 1.0)):
-                self._beat()
-                self._drop_taken(dbos)
-                self._reap(dbos)
+            if self._launched(dbos):
+                while not self._stopping.wait(self.lease_s / BEATS * random.uniform(0.8, 1.0)):
+                    self._turn(dbos)
         finally:
             self._put_aside()
             self._leave(dbos)
 
+    def _launched(self, dbos: Any) -> bool:
+        """Begin to take work, as soon as PostgreSQL is there; false when stopped before."""
+        while not self._stopping.is_set():
+            try:
+                with translated(self._database.url):
+                    dbos.DBOS(config=worker_config(self._database.url, self.fleet.name, self.id))
+                    dbos.DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(self._workflow(dbos))
+                    self._register()
+                    dbos.DBOS.launch()
+                return True
+            except Unreachable as away:
+                dbos.DBOS.destroy()
+                self._tell(News("silent", "", str(away)))
+                self._stopping.wait(_AGAIN_S)
+        return False
+
+    def _turn(self, dbos: Any) -> None:
+        try:
+            self._beat()
+            with translated(self._database.url):
+                self._drop_taken(dbos)
+                self._reap(dbos)
+        except Unreachable as away:
+            self._tell(News("silent", "", str(away)))
+
     # one episode
 
     def _workflow(self, dbos: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """What the queue runs; it wants a function."""
+
         def episode(asked: dict[str, Any]) -> dict[str, Any]:
             return self._episode(str(dbos.DBOS.workflow_id), asked)
 
         return episode
 
     def _episode(self, name: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """An episode to its end, or a :class:`_PutAside`."""
         if asked.get("format") != FORMAT:
             raise ConfigError("submitted by another terret", value=asked.get("format"), hint="use its workers")
         submission = msgspec.convert(asked, Submission)
@@ -219,22 +245,30 @@ class Worker:
 
         fleet, every = self.fleet.name, self.lease_s / BEATS
 
-        def look(connection: Any) -> list[str]:
+        def look(connection: Any) -> list[str] | None:
             if connection.execute(_DUE, (fleet, every)).fetchone():
-                return []
+                return None
             if not connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_REAP_LOCK,)).fetchone()[0]:
-                return []
+                return None
             connection.execute(_REAPED, (fleet,))
             connection.execute(_BURY, (fleet,))
             return [row[0] for row in connection.execute(_DEAD, (fleet,)).fetchall()]
 
-        dead: list[str] = self._database.transact(look)
-        if not dead:
+        dead = self._database.transact(look)
+        if dead is None:
             return
-        with translated(self._database.url):
-            # Only what is still pending under a dead worker's name goes back, each in one statement.
-            for handle in dbos.DBOS._recover_pending_workflows(dead):
-                self._tell(News("recovered", handle.get_workflow_id()))
+        # Only what is still pending under a dead worker's name goes back, each in one statement.
+        for handle in dbos.DBOS._recover_pending_workflows(dead) if dead else ():
+            self._tell(News("recovered", handle.get_workflow_id()))
+        self._pace(dbos)
+
+    def _pace(self, dbos: Any) -> None:
+        """Let each worker look into the queue the more rarely the more of them there are."""
+        query = "SELECT count(*) FROM terret_fleet.worker WHERE fleet = %s AND state = 'live'"
+        wanted = max(POLL_S, float(self._database.rows(query, (self.fleet.name,))[0][0]) / POLLS_PER_S)
+        queue = dbos.DBOS.retrieve_queue(self.fleet.name)
+        if queue is not None and abs(queue.polling_interval_sec - wanted) > wanted / 4:
+            queue.set_polling_interval_sec(wanted)
 
     # the end
 
@@ -253,7 +287,7 @@ class Worker:
         if not self._lost:
             try:
                 self._database.rows("UPDATE terret_fleet.worker SET state = 'dead' WHERE id = %s", (self.id,))
-            except InfrastructureError:
+            except Unreachable:
                 self._tell(News("silent", "", "PostgreSQL is away; others notice when the lease is over"))
 
     def _same_key(self) -> None:
