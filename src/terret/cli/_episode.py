@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from terret.errors import EpisodeNotFound, PackageError
-from terret.journal import BlobStore, Event, read_journal_jsonl
+from terret.journal import BlobStore, Event, holds_journal, read_journal_jsonl
 
 DEFAULT_OUT = "episodes"
 """Where ``terret run`` puts packages unless told otherwise."""
@@ -61,31 +61,48 @@ def find_place(name: str, out: str = DEFAULT_OUT) -> tuple[Path, str]:
     return Path(out), name
 
 
-def read_events(found: Found) -> tuple[list[Event], BlobStore]:
+def find_shared(name: str, store: str | None) -> Found:
+    """The episode on disk as :func:`find_episode` finds it, or else the one of exactly that id in a store.
+
+    Raises:
+        EpisodeNotFound: Neither here nor there.
+    """
+    folder, beginning = find_place(name)
+    try:
+        return find_episode(name)
+    except EpisodeNotFound:
+        if store is None or (folder / beginning).exists():
+            raise
+    from terret.journal import open_store
+
+    with open_store(store, read_only=True) as opened:
+        if beginning not in opened.episodes():
+            raise EpisodeNotFound("no such episode", value=beginning, where=opened.place)
+    return Found(folder / beginning, live=True)
+
+
+def read_events(found: Found, store: str | None = None) -> tuple[list[Event], BlobStore]:
     """An episode's events and blobs, as they stand; nothing is proved by reading.
 
     Raises:
         PackageError: The journal cannot be read.
     """
-    blobs = BlobStore(found.store / "blobs")
     if found.live:
-        from terret.journal import Store
+        from terret.journal import read_live
 
-        with Store(found.store / "journal.db", read_only=True) as store:
-            lines = [line for episode in store.episodes() for line in store.lines(episode)]
-        return read_journal_jsonl(b"".join(line.rstrip(b"\n") + b"\n" for line in lines)), blobs
+        return read_live(found.store, store=store, episode=found.folder.name)
     path = found.folder / "journal.jsonl"
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise PackageError(f"the journal cannot be read: {error.strerror}", where=str(path)) from None
-    return read_journal_jsonl(raw), blobs
+    return read_journal_jsonl(raw), BlobStore(found.store / "blobs")
 
 
 def _at(folder: Path) -> Found | None:
     if (folder / "journal.jsonl").is_file():
         return Found(folder, live=False)
-    if (folder / "live" / "journal.db").is_file():
+    if holds_journal(folder / "live"):
         return Found(folder, live=True)
     return None
 

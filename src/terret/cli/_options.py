@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from terret.models import Sampling
     from terret.task import Task
 
+_STORE = "Keep the journal in PostgreSQL, for any machine to go on: postgresql://USER@HOST/NAME."
+
 F = TypeVar("F")
 
 TIERS = ("full", "rlimit", "none")
@@ -42,6 +44,11 @@ def machine_options(body: F) -> F:
         click.option("--no-sandbox", is_flag=True, help="Run without isolation (tier none); the package will say so."),
     ]
     return _apply(body, options)
+
+
+def store_option(body: F) -> F:
+    """Where the journal lives."""
+    return _apply(body, [click.option("--store", envvar="TERRET_STORE", metavar="URL", help=_STORE)])
 
 
 def sequence_options(body: F) -> F:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from terret.cli._options import store_option
 from terret.cli._output import Output, output_options
 from terret.cli._people import human_options, queue_again
 from terret.cli._table import COMMANDS
@@ -14,6 +15,7 @@ from terret.cli._table import COMMANDS
 @click.option("--model", metavar="SPEC", help="Where to find the same model now; the recorded place by default.")
 @click.option("--durability", type=click.Choice(["normal", "full"]), default="normal", show_default=True)
 @click.option("--take-over", is_flag=True, help="Go on although a frozen or cut-off process still owns it.")
+@store_option
 @human_options
 @output_options
 def command(
@@ -22,6 +24,7 @@ def command(
     model: str | None,
     durability: str,
     take_over: bool,
+    store: str | None,
     human: str | None,
     human_timeout: float | None,
 ) -> int:
@@ -29,19 +32,20 @@ def command(
 
     Effects that completed are not run again. An effect that began and has no recorded outcome is repeated when
     it could only read or change the workspace (which is taken back first), and told to the agent otherwise.
+    With --store (or TERRET_STORE) the episode may have run on another machine: its workspace is made here anew.
     A finished episode is only reported. What a person answered is not asked again; --human is needed again when it
     was a folder.
     """
     from terret.cli._conduct import conduct, present
-    from terret.cli._episode import find_episode, read_events
+    from terret.cli._episode import find_shared, read_events
     from terret.journal import EpisodeOpened, SigningKey, default_key_path
     from terret.models import connect
     from terret.runtime import environment_scrubber, finished_episode, resume_episode
 
-    found = find_episode(episode)
+    found = find_shared(episode, store)
     if not found.live:
         return present(out, finished_episode(found.folder))
-    opened = next((e.data for e in read_events(found)[0] if isinstance(e.data, EpisodeOpened)), None)
+    opened = next((e.data for e in read_events(found, store)[0] if isinstance(e.data, EpisodeOpened)), None)
     policy = opened.intervention_policy if opened else ""
     confined = opened is None or opened.enforcement.get("tier") != "none"
     queue = queue_again(human, human_timeout, policy, confined=confined)
@@ -58,6 +62,7 @@ def command(
             scrubber=environment_scrubber(),
             human=queue,
             take_over=take_over,
+            store=store,
         ),
     )
     return present(out, ended)

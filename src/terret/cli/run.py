@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from terret.cli._options import agent_options, isolation, machine_options, sampling, split, with_budget
+from terret.cli._options import agent_options, isolation, machine_options, sampling, split, store_option, with_budget
 from terret.cli._output import Output, output_options
 from terret.cli._people import human_options, queue_of
 from terret.cli._table import COMMANDS
@@ -19,6 +19,7 @@ from terret.cli._table import COMMANDS
 @agent_options
 @click.option("--no-memory", is_flag=True, help="Leave out what earlier episodes on the repository left.")
 @machine_options
+@store_option
 @human_options
 @click.option("--policy", type=click.Path(path_type=Path), metavar="FILE", help="A policy file for this episode.")
 @click.option("--out", "folder", type=click.Path(path_type=Path), default=Path("episodes"), show_default=True)
@@ -38,6 +39,8 @@ def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -
 
     The user's policy file, the repository's .terret/policy.yaml and --policy FILE bind the agent too; the strictest
     decision wins (see `terret policy explain`).
+
+    With --store (or TERRET_STORE) the journal lives in a PostgreSQL database, and any machine that reaches it can go on.
 
     Ctrl-C leaves an episode that `terret resume` goes on with. Exit code 0: the change works;
     1: it does not; 3: the machine or the model's endpoint failed.
@@ -72,6 +75,7 @@ def launch(
     human: str | None = None,
     human_timeout: float | None = None,
     policy: Path | None = None,
+    store: str | None = None,
 ) -> Any:
     """Run a loaded task in a new folder below ``folder``; returns the :class:`terret.runtime.Episode`."""
     from terret.cli._conduct import conduct, with_model
@@ -104,6 +108,7 @@ def launch(
                 level=level.upper(),
                 base_folder=base_folder,
                 seed=seed,
+                store=store,
                 durability=durability,
                 tier=chosen,
                 allow_none=allow_none,

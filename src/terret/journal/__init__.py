@@ -59,7 +59,7 @@ from terret.journal._faults import BOUNDARIES, Faults
 from terret.journal._head import ANCHOR_EVERY, Anchor, Head, seal, sign_anchor, sign_head
 from terret.journal._journal import COMMIT_EVERY, Journal
 from terret.journal._package import CheckedPackage, check_package, write_package
-from terret.journal._place import StoreChoice, holds_journal, open_store
+from terret.journal._place import StoreChoice, holds_journal, open_store, read_live
 from terret.journal._project import SOURCES, project
 from terret.journal._records import FORMAT
 from terret.journal._recovery import Recovery
@@ -146,6 +146,7 @@ __all__ = [
     "open_store",
     "project",
     "read_journal_jsonl",
+    "read_live",
     "seal",
     "sign_anchor",
     "sign_head",

@@ -6,12 +6,14 @@ import contextlib
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
 
 from terret.errors import ConfigError, EpisodeNotFound, JournalError, JournalWriteFailed
 from terret.journal._blobs import BlobStore, Durability
+from terret.journal._chain import read_journal_jsonl
+from terret.journal._events import Event
 from terret.journal._lock import acquire
 from terret.journal._recovery import log_layout
 from terret.journal._shared_blobs import SharedBlobs
@@ -25,6 +27,9 @@ BLOBS = "blobs"
 SCHEMES = ("postgresql://", "postgres://")
 PATIENCE_S = 30.0
 """How long a commit waits for a server that is gone."""
+
+_known: dict[str, str] = {}
+"""The whole URL of each store that this process reached; the one that a folder notes has no password."""
 
 StoreChoice = str | SharedStore | None
 """A store's URL, a store that is open already, or ``None`` for a file in the folder."""
@@ -74,7 +79,9 @@ def open_store(
         raise ConfigError("unknown kind of store", value=url[:40], hint="postgresql://USER@HOST:PORT/DATABASE")
     from terret.journal._postgres import PostgresStore
 
-    return PostgresStore(url, durability, read_only=read_only, patience=patience)
+    store = PostgresStore(url, durability, read_only=read_only, patience=patience)
+    _known[store.place] = url
+    return store
 
 
 def begin(folder: Path, episode: str, public_key: str, durability: Durability, choice: StoreChoice) -> Place:
@@ -99,7 +106,7 @@ def enter(
     folder: Path, public_key: str, durability: Durability, choice: StoreChoice, episode: str | None, *, take_over: bool
 ) -> Place:
     """Own a begun episode; raises what :meth:`terret.journal.Journal.open` raises of its place."""
-    if choice is not None or not (folder / DATABASE).is_file():
+    if not (folder / DATABASE).is_file():
         return _enter_shared(folder, public_key, durability, choice, episode, take_over=take_over)
     with _locked(folder, take_over=take_over) as held:
         used, frame = log_layout(folder / f"{DATABASE}-wal")
@@ -119,11 +126,31 @@ def look(folder: Path, choice: StoreChoice, episode: str | None) -> tuple[EventS
     Raises:
         EpisodeNotFound: Neither the folder nor the store holds it.
     """
-    if choice is None and (folder / DATABASE).is_file():
+    if (folder / DATABASE).is_file():
         file = Store(folder / DATABASE, read_only=True)
         return file, next(iter(file.episodes()), None)
     store, name = _named(folder, choice, episode, "normal", read_only=True)
     return store, name
+
+
+def read_live(folder: Path, *, store: StoreChoice = None, episode: str | None = None) -> tuple[list[Event], BlobStore]:
+    """The durable events of an episode that may still run, and its blobs; those of a shared store are brought here.
+
+    Raises:
+        EpisodeNotFound: The folder holds no journal.
+        PackageError: The chain is broken.
+        JournalError: The journal cannot be read.
+    """
+    source, name = look(folder, store, episode)
+    blobs = BlobStore(folder / BLOBS)
+    with source:
+        lines = [] if name is None else source.lines(name)
+        events = read_journal_jsonl(b"".join(line.rstrip(b"\n") + b"\n" for line in lines))
+        if not isinstance(source, Store):
+            cached = SharedBlobs(blobs.root, cast("SharedStore", source))
+            for digest in {digest for event in events for digest in event.blobs}:
+                cached.path(digest)
+    return events, blobs
 
 
 def _enter_shared(
@@ -161,7 +188,7 @@ def _named(
         raise ConfigError("which episode of the store?", where=str(folder), hint="name it")
     if choice is None:
         assert marker is not None
-        choice = marker.store
+        choice = _known.get(marker.store, marker.store)
     return (open_store(choice, durability, read_only=read_only) if isinstance(choice, str) else choice), name
 
 
