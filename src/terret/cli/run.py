@@ -40,7 +40,7 @@ def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -
     The user's policy file, the repository's .terret/policy.yaml and --policy FILE bind the agent too; the strictest
     decision wins (see `terret policy explain`).
 
-    With --store (or TERRET_STORE) the journal lives in a PostgreSQL database, and any machine that reaches it can go on.
+    With --store (or TERRET_STORE) the journal lives in PostgreSQL, and any machine that reaches it can go on.
 
     Ctrl-C leaves an episode that `terret resume` goes on with. Exit code 0: the change works;
     1: it does not; 3: the machine or the model's endpoint failed.
