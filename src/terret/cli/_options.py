@@ -104,6 +104,8 @@ def with_budget(task: Task, settings: Iterable[str]) -> Task:
         if name not in names:
             raise ConfigError("--budget names no budget", value=setting, hint="use one of " + ", ".join(names))
         changes[name] = _number(setting, text, whole=names[name] is int)
+    if not changes:
+        return task
     return msgspec.structs.replace(task, budget=msgspec.structs.replace(task.budget, **changes))
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "fetch": "Bring the package of a fleet's finished episode here.",
     "model": "List, fetch and remove local models.",
     "task": "Write and check task files.",
+    "mandate": "Sign, list, check and take back permissions for one call each.",
     "policy": "Explain what an agent may do; check policy files.",
     "suite": "List, validate and run suites of tasks.",
     "sequence": "Run tasks one after the other in one repository.",

@@ -9,6 +9,7 @@ import click
 
 from terret.cli._output import Output, output_options
 from terret.cli._table import COMMANDS
+from terret.cli._words import plural
 
 if TYPE_CHECKING:
     from terret.runtime import AuditRow, ChainLink
@@ -26,6 +27,7 @@ def command(out: Output, episode: str, effect: str | None, primitive: str | None
 
     With --effect: what the model said, the action read from it, who approved it, the decision with its rule, the
     outcome and what the agent saw, each with its place in the hash chain. `terret verify` proves the chain itself.
+    Where the agent was given capabilities, "under" names those that an effect used; the opening says what each is.
     """
     import msgspec
 
@@ -45,20 +47,43 @@ def command(out: Output, episode: str, effect: str | None, primitive: str | None
         if primitive in (None, row.primitive) and by in (None, row.by) and (not denied or row.status == "denied")
     ]
     out.document(msgspec.to_builtins(rows))
-    for line in _table(rows):
+    for line in [*_table(rows), *_granted(events[0].data if events else None)]:
         out.line(line)
     return 0
 
 
 def _table(rows: list[AuditRow]) -> list[str]:
-    form = "{:<6} {:>4}  {:<8} {:<18} {:<9} {:<26} {}".format
-    lines = [form("effect", "turn", "by", "primitive", "status", "authority", "target")]
-    for row in rows:
+    under = [_under(row) for row in rows]
+    width = max(map(len, ["under", *under])) if any(under) else 0
+    form = ("{:<6} {:>4}  {:<8} {:<18} {:<9} {:<26} " + (f"{{:<{width}}} " if width else "{:.0}") + "{}").format
+    lines = [form("effect", "turn", "by", "primitive", "status", "authority", "under", "target")]
+    for row, names in zip(rows, under, strict=True):
         authority = f"{row.authority.get('effect', '?')}: {row.authority.get('rule', '?')}"
-        cells = (row.effect, row.turn, row.by, row.primitive, row.status, _cut(authority, 26), _cut(row.target, 60))
-        lines.append(form(*cells).rstrip())
+        cells = (row.effect, row.turn, row.by, row.primitive, row.status, _cut(authority, 26), names)
+        lines.append(form(*cells, _cut(row.target, 60)).rstrip())
     denied = sum(row.status == "denied" for row in rows)
     return [*lines, "", f"{len(rows)} effects, {denied} refused"]
+
+
+def _under(row: AuditRow) -> str:
+    """The capabilities that an effect ran under, and the beginning of its mandate's id."""
+    names = [str(name) for name in row.authority.get("capabilities", ())]
+    mandate = row.authority.get("mandate")
+    return " ".join([*names, *([f"mandate:{str(mandate)[:12]}"] if mandate else [])])
+
+
+def _granted(opened: object) -> list[str]:
+    """What the agent was given, a line each."""
+    from terret.journal import EpisodeOpened
+    from terret.permissions import RIGHTS
+
+    given = opened.enforcement.get("granted", ()) if isinstance(opened, EpisodeOpened) else ()
+    lines: list[str] = [""] if given else []
+    for one in given:
+        rights = "every right" if len(one["rights"]) == len(RIGHTS) else ",".join(one["rights"])
+        uses = "" if one["uses"] is None else f", {plural(one['uses'], 'use')}"
+        lines.append(f"{one['id']:<4} {one['effect']} {rights} on {one['resource']}{uses}, from the {one['issuer']}")
+    return lines
 
 
 def _chain(links: list[ChainLink]) -> list[str]:

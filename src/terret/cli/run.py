@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from terret.cli._authority import NAMES, authority_of, authority_options
 from terret.cli._options import agent_options, isolation, machine_options, sampling, split, store_option, with_budget
 from terret.cli._output import Output, output_options
 from terret.cli._people import human_options, queue_of
@@ -22,6 +24,7 @@ from terret.cli._table import COMMANDS
 @store_option
 @human_options
 @click.option("--policy", type=click.Path(path_type=Path), metavar="FILE", help="A policy file for this episode.")
+@authority_options
 @click.option("--out", "folder", type=click.Path(path_type=Path), default=Path("episodes"), show_default=True)
 @output_options
 def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -> int:
@@ -40,6 +43,10 @@ def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -
     The user's policy file, the repository's .terret/policy.yaml and --policy FILE bind the agent too; the strictest
     decision wins (see `terret policy explain`).
 
+    With --grant, --deny or --grant-file the agent has these capabilities and no others, within what the policy allows:
+    --grant 'filesystem:workspace:src/**=read,list,write' --grant 'shell:pytest=execute;uses=3'. With --deny alone the
+    rest is up to the policy. --mandate FILE, see `terret mandate new`, is spent on the one call it was signed for.
+
     With --store (or TERRET_STORE) the journal lives in PostgreSQL, and any machine that reaches it can go on.
 
     Ctrl-C leaves an episode that `terret resume` goes on with. Exit code 0: the change works;
@@ -51,7 +58,9 @@ def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -
     from terret.cli._conduct import present
 
     use_memory = not options.pop("no_memory")
-    return present(out, launch(out, loaded, task.parent, model, folder, use_memory=use_memory, **options))
+    with authority_of({name: options.pop(name) for name in NAMES}) as authority:
+        episode = launch(out, loaded, task.parent, model, folder, use_memory=use_memory, authority=authority, **options)
+    return present(out, episode)
 
 
 def launch(
@@ -76,8 +85,12 @@ def launch(
     human_timeout: float | None = None,
     policy: Path | None = None,
     store: str | None = None,
+    authority: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Run a loaded task in a new folder below ``folder``; returns the :class:`terret.runtime.Episode`."""
+    """Run a loaded task in a new folder below ``folder``; returns the :class:`terret.runtime.Episode`.
+
+    ``authority`` is what :func:`terret.cli._authority.authority_of` made of its options.
+    """
     from terret.cli._conduct import conduct, with_model
     from terret.journal import SigningKey, default_key_path
     from terret.memory import memory_for, repository_identity
@@ -122,6 +135,7 @@ def launch(
                 human=queue,
                 layers=layers,
                 approvals=Approvals(approvals_file(), project) if layers else None,
+                **(authority or {}),
             ),
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from terret.guard._canonical import Canonical, canonicalise
-from terret.guard._config import GuardConfig
+from terret.guard._config import GuardConfig, load_guard
 from terret.guard._guard import Guard
 from terret.guard._model_scan import ModelScanner
 from terret.guard._risk import BUMPS, Risk
@@ -28,5 +28,6 @@ __all__ = [
     "Scan",
     "Subject",
     "canonicalise",
+    "load_guard",
     "scan",
 ]

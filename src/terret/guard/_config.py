@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -32,3 +33,31 @@ class GuardConfig(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
         unknown = sorted(set(self.off) - set(PARTS))
         if unknown:
             raise ConfigError("unknown part of the guard", value=unknown, hint="the parts are " + ", ".join(PARTS))
+
+
+def load_guard(name: str | Path) -> GuardConfig:
+    """The settings in a YAML or JSON file; ``default`` are those of a guard that was told nothing.
+
+    Raises:
+        ConfigError: The file cannot be read, or says something that no guard knows.
+    """
+    if str(name) == "default":
+        return GuardConfig()
+    import yaml
+
+    hint = "write --guard default, or a file with " + ", ".join(GuardConfig.__struct_fields__)
+    try:
+        value = yaml.safe_load(Path(name).read_text("utf-8"))
+        if isinstance(value, dict):
+            # YAML takes the name ``off`` for a truth value.
+            named = cast("dict[Any, Any]", value)
+            value = {"off" if key is False else key: member for key, member in named.items()}
+        return msgspec.convert({} if value is None else value, GuardConfig)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"the guard's configuration cannot be read: {reason}", where=str(name), hint=hint) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"the guard's configuration is not YAML: {reason}", where=str(name)) from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"the guard's configuration is wrong: {error}", where=str(name), hint=hint) from None

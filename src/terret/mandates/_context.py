@@ -13,6 +13,9 @@ from terret.mandates._fields import digest_of, fields
 DOMAIN = "terret.mandate.context/1"
 """Begins everything that is hashed as a context, so that no other hash can pass for one."""
 
+ANYWHERE = "*"
+"""Stands for any process of the task, in a mandate that is meant for whichever episode gets to the call."""
+
 _TARGETS = ("path", "command", "url", "host", "name")
 
 
@@ -21,7 +24,7 @@ class Context(msgspec.Struct, frozen=True, gc=False):
 
     Args:
         task: Digest of the task's canonical JSON.
-        process: Who acts: ``EPISODE:PID``.
+        process: Who acts: ``EPISODE:PID``, or ``*`` in a mandate for any of the task.
         resource: What it acts on, for people: ``net:example.org``.
         right: The primitive: ``net.fetch``.
         arguments: :func:`~terret.mandates.digest_of` of the exact arguments, 64 hex digits.
@@ -37,6 +40,11 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     def binding(self) -> str:
         """SHA-256 over the length-prefixed fields, 64 hex digits."""
         return sha256(fields(DOMAIN, self.task, self.process, self.resource, self.right, self.arguments)).hexdigest()
+
+    @property
+    def anywhere(self) -> Context:
+        """The same call by any process of the task."""
+        return msgspec.structs.replace(self, process=ANYWHERE)
 
     @classmethod
     def of_call(cls, task: str, process: str, primitive: str, args: Mapping[str, Any]) -> Context:

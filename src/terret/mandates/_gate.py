@@ -65,16 +65,17 @@ class Wallet:
             self._held.setdefault(mandate.binding, []).append(mandate)
 
     def __call__(self, context: Context) -> Mandate | None:
-        """Take out the mandate for a call that expires first; ``None`` when there is none."""
+        """Take out the mandate for a call that expires first, one for any process last; ``None`` when there is none."""
         with self._lock:
-            held = self._held.get(context.binding)
-            if not held:
-                return None
-            first = min(held, key=lambda mandate: mandate.expires_ms)
-            held.remove(first)
-            if not held:
-                del self._held[context.binding]
-            return first
+            for binding in (context.binding, context.anywhere.binding):
+                held = self._held.get(binding)
+                if held:
+                    first = min(held, key=lambda mandate: mandate.expires_ms)
+                    held.remove(first)
+                    if not held:
+                        del self._held[binding]
+                    return first
+            return None
 
 
 class MandateGate:
@@ -133,14 +134,21 @@ class MandateGate:
     def consume(self, identity: str, context: Context) -> Grant:
         """Find a mandate for the call and spend it; an effect that spent one before gets its record instead.
 
+        One that is for any process of the task is as good as one for this process.
+
         Raises:
             JournalError: The registry failed; nothing was spent and the effect must not happen.
         """
+        anywhere = context.anywhere
         if self._once:
             earlier = self._registry.find(identity, context.binding)
+            if earlier is not None and earlier.state == "reused":
+                earlier = self._registry.find(identity, anywhere.binding)
             if earlier is not None:
                 return _grant(earlier)
-        return self.consume_many([Call(identity, context, self._find(context))])[0]
+        mandate = self._find(context)
+        meant = anywhere if mandate is not None and mandate.binding == anywhere.binding else context
+        return self.consume_many([Call(identity, meant, mandate)])[0]
 
     def consume_many(
         self, calls: Sequence[Call], outcomes: Sequence[tuple[str, Mapping[str, Any]]] = ()

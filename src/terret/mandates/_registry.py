@@ -184,6 +184,17 @@ class Registry:
             except sqlite3.Error as error:
                 raise _mend(error, self.path) from None
 
+    def spent_on(self, claim: Claim) -> str | None:
+        """The identity of the effect that a mandate was spent on; ``None`` for one that was not, or is forgotten."""
+        row = _row(claim)
+        with self._writer:
+            try:
+                query = "SELECT identity FROM spent WHERE expires_ms = ? AND id = ?"
+                found = self._db.execute(query, row[:2]).fetchone()
+            except sqlite3.Error as error:
+                raise _mend(error, self.path) from None
+        return None if found is None else str(found[0])
+
     def prune(self) -> int:
         """Remove all entries that are out of date; every transaction removes some. Returns how many were removed."""
         return self._commit(lambda now: self._remove(now, -1))

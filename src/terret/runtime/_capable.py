@@ -115,7 +115,7 @@ class Capable:
         decision = table.decide(demand.probe, demand.right, args)
         found = table.below(demand.resource, demand.right, args) if demand.below else None
         if found is not None and _strictness(found) >= _strictness(decision):
-            return found
+            return msgspec.structs.replace(found, reason=f"{found.reason}, and the effect could reach it")
         if decision.rule != NONE:
             return decision
         if demand.restricted:
