@@ -98,14 +98,16 @@ def _ended(fleet: Fleet) -> int:
 
 
 def _freeze(fleet: Fleet, workers: Workers, fate: Fate) -> None:
-    """Freeze the worker that holds most, if one holds any."""
-    running = fleet.episodes(state="running")
-    for worker, _ in Tally(row.worker for row in running).most_common():
+    """Freeze the worker that holds most, if one holds any and still does when it is frozen."""
+    for worker, _ in Tally(row.worker for row in fleet.episodes(state="running")).most_common():
         for place, process in enumerate(workers.processes):
             if worker is not None and worker.split(":")[1] == str(process.pid):
-                fate.frozen, fate.held = worker, [row.id for row in running if row.worker == worker]
                 workers.freeze(place)
-                return
+                fate.held = [row.id for row in fleet.episodes(state="running") if row.worker == worker]
+                if fate.held:
+                    fate.frozen = worker
+                    return
+                workers.thaw()
 
 
 def _taken(fleet: Fleet, fate: Fate) -> bool:
