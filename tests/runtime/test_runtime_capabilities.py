@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import episode_granted
 import pytest
 from episode_killed import KEY, TASK, Died, call, dying
 
@@ -180,20 +184,39 @@ def dies_with(tool: str, number: int) -> Any:
     return listen
 
 
-def test_a_death_after_every_event_leaves_each_use_spent_once(tmp_path: Path) -> None:
-    replies = [write("a.txt"), call("run", command="cat a.txt >> log.txt"), write("b.txt"), write("c.txt"), DONE]
-    grants = ("fs:**=write;uses=3", "shell:cat=execute;uses=1")
-    run(tmp_path / "whole", replies, *grants)
-    expected = decided(tmp_path / "whole", "fs.write", "shell.run")
-    assert [rule for _, rule, _ in expected] == ["", "", "", "capability:none"]
-    events = check_package(tmp_path / "whole").events
-    last = next(event.seq for event in events if type(event.data).__name__ == "Stopped")
-    for after in range(1, last, 2):
+SPENT = [
+    ("a.txt", "", ["c1"]),
+    ("cat a.txt >> log.txt", "", ["c2", "c3", "c1"]),
+    ("b.txt", "", ["c1"]),
+    ("c.txt", "capability:none", []),
+]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_kill_9_between_reserve_and_commit_spends_the_use_once(number: int, tmp_path: Path) -> None:
+    folder = tmp_path / "e"
+    child = Path(episode_granted.__file__)
+    ran = subprocess.run([sys.executable, str(child), str(folder), str(number)], capture_output=True, check=False)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr.decode()
+    resume(folder, episode_granted.REPLIES)
+    assert decided(folder, "fs.write", "shell.run") == SPENT
+    done = [event.data.effect for event in check_package(folder).events if isinstance(event.data, Outcome)]
+    assert len(done) == len(set(done))
+    assert replay_package(folder).divergence is None
+
+
+def test_an_orderly_death_at_either_end_of_an_effect_spends_the_use_once(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    asyncio.run(episode_granted.go(whole))
+    assert decided(whole, "fs.write", "shell.run") == SPENT
+    events = check_package(whole).events
+    begun = next(e.seq for e in events if isinstance(e.data, Intent) and e.data.primitive == "shell.run")
+    for after in (begun - 1, begun, begun + 1):
         folder = tmp_path / str(after)
         with pytest.raises(Died):
-            run(folder, replies, *grants, listener=dying(after))
-        resume(folder, replies)
-        assert decided(folder, "fs.write", "shell.run") == expected, after
+            run(folder, episode_granted.REPLIES, *episode_granted.GRANTS[:2], listener=dying(after))
+        resume(folder, episode_granted.REPLIES)
+        assert decided(folder, "fs.write", "shell.run") == SPENT, after
 
 
 class Person:
