@@ -98,16 +98,20 @@ def _ended(fleet: Fleet) -> int:
 
 
 def _freeze(fleet: Fleet, workers: Workers, fate: Fate) -> None:
-    """Freeze the worker that holds most, if one holds any and still does when it is frozen."""
-    for worker, _ in Tally(row.worker for row in fleet.episodes(state="running")).most_common():
+    """Freeze a worker in the middle of an episode, if there is one."""
+    midway = {row[0] for row in fleet.database.rows(_MIDWAY)}
+    for row in fleet.episodes(state="running"):
         for place, process in enumerate(workers.processes):
-            if worker is not None and worker.split(":")[1] == str(process.pid):
+            if row.id in midway and row.worker is not None and row.worker.split(":")[1] == str(process.pid):
                 workers.freeze(place)
-                fate.held = [row.id for row in fleet.episodes(state="running") if row.worker == worker]
-                if fate.held:
-                    fate.frozen = worker
+                fate.held = [one.id for one in fleet.episodes(state="running") if one.worker == row.worker]
+                if row.id in fate.held:
+                    fate.frozen = row.worker
                     return
                 workers.thaw()
+
+
+_MIDWAY = "SELECT name FROM terret.episode JOIN terret.event ON episode = number GROUP BY name HAVING count(*) BETWEEN 8 AND 60"
 
 
 def _taken(fleet: Fleet, fate: Fate) -> bool:
@@ -231,7 +235,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         Figure("lost leases", workers.lost, "", 1, least=True, note="of workers that were frozen, or starved"),
         Figure("restarts", fate.restarts, "", 2, least=True, note="of PostgreSQL: one orderly, one a crash"),
         Figure("networks", WORKERS if workers.apart else 1, "", note="workers see PostgreSQL by a socket only"),
-        Figure("went on elsewhere", sum(one.owners - 1 for one in found), "", note="resumed from the journal"),
+        Figure(
+            "went on elsewhere",
+            sum(one.owners - 1 for one in found),
+            "",
+            1,
+            least=True,
+            note="resumed from the journal",
+        ),
         Figure("rows an episode", (events + blobs + states) / n, "", note=f"{events / n:.0f} events"),
         Figure("bytes an episode", (event_bytes + blob_bytes + state_bytes) / n, "B", note=kinds),
         Figure("package", median([one.size for one in found]), "B"),

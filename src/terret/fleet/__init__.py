@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from terret.fleet._attempt import Equipment
 from terret.fleet._client import Fleet
+from terret.fleet._parcel import unwrap, wrap
 from terret.fleet._values import Delivery, QueuedEpisode, Submission, WorkerRow
 from terret.fleet._worker import News, Worker, WorkerLost
 
@@ -17,4 +18,6 @@ __all__ = [
     "Worker",
     "WorkerLost",
     "WorkerRow",
+    "unwrap",
+    "wrap",
 ]
