@@ -14,13 +14,14 @@ from terret.runtime._edits import Edits, edits_of
 from terret.runtime._hear import Ear
 from terret.runtime._kernel import Kernel
 from terret.runtime._levels import Level, allowed_tools
+from terret.runtime._reach import tools_of
 from terret.runtime._stop import Stop
 from terret.runtime._stuck import Repetition
 from terret.runtime._support import Support, state_warnings
 from terret.runtime._transcript import Transcript
 from terret.runtime._workflow import Workflow
 from terret.task import Task
-from terret.tools import Tool, ToolFailure, ToolResult, condense, registry
+from terret.tools import Tool, ToolFailure, ToolResult, condense
 
 OBSERVATION_LIMIT = 8000
 """Characters of a result that enter the prompt; the whole text stays readable under its handle."""
@@ -76,12 +77,13 @@ class Agent:
         extra_tools: dict[str, Tool] | None = None,
         support: Support | None = None,
         forked_from: Mapping[str, Any] | None = None,
+        tier: str = "full",
     ) -> None:
         self.task = task
         self.level: Level = level
         self.kernel = kernel
         self.support = support or Support()
-        table = {**registry(), **(extra_tools or {})}
+        table = {**tools_of(task, tier), **(extra_tools or {})}
         names = [*allowed_tools(level, human=kernel.human.takes_part), *(extra_tools or {})]
         self.tools: dict[str, Tool] = {name: table[name] for name in names}
         self.specs: tuple[ToolSpec, ...] = tuple(tool.spec for tool in self.tools.values())

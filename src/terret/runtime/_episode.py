@@ -55,7 +55,7 @@ from terret.runtime._means import Means
 from terret.runtime._net import with_net
 from terret.runtime._policies import declared, policy_of, recorded
 from terret.runtime._prompts import describe
-from terret.runtime._reach import egress_of
+from terret.runtime._reach import egress_of, tools_of
 from terret.runtime._recorder import Listener, Recorder
 from terret.runtime._result import Episode, summary, unknown_effects, versions
 from terret.runtime._staged import StagedImage
@@ -324,7 +324,7 @@ async def drive(
         hooks=hooks_of(opened, means.hooks),
         capable=Capable(recorder, opened),
     )
-    agent = Agent(task, level, kernel, extra_tools, support, opened.forked_from)
+    agent = Agent(task, level, kernel, extra_tools, support, opened.forked_from, opened.enforcement["tier"])
     image = image_of(opened, agent, sampling, model.identity.context)
     agent.ear.takeovers = not isinstance(image, StagedImage)
     try:
@@ -360,9 +360,7 @@ def _prepare(
     extra_tools: dict[str, Tool] | None,
 ) -> str:
     """Bring the workspace to where the record ends; returns the tree the loop starts from."""
-    from terret.tools import registry
-
-    table = {**registry(), **(extra_tools or {})}
+    table = {**tools_of(task, opened.enforcement["tier"]), **(extra_tools or {})}
     workspace.restore(workspace.base)
     level = parse_level(opened.level)
     names = [*allowed_tools(level, human=takes_part(opened.intervention_policy)), *(extra_tools or {})]
