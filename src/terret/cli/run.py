@@ -44,7 +44,7 @@ def command(out: Output, task: Path, model: str, folder: Path, **options: Any) -
     decision wins (see `terret policy explain`).
 
     With --grant, --deny or --grant-file the agent has these capabilities and no others, within what the policy allows:
-    --grant 'filesystem:workspace:src/**=read,list,write' --grant 'shell:pytest=execute;uses=3'. With --deny alone the
+    --grant 'filesystem:workspace:**=read,list,write' --grant 'shell:pytest=execute;uses=3'. With --deny alone the
     rest is up to the policy. --mandate FILE, see `terret mandate new`, is spent on the one call it was signed for.
 
     With --store (or TERRET_STORE) the journal lives in PostgreSQL, and any machine that reaches it can go on.
