@@ -1,4 +1,4 @@
-"""Forks writers, kills each at another point and reports what their journals hold: ``FOLDER MODE COUNT``."""
+"""Forks writers, kills each at another point and reports what their journals hold: ``FOLDER MODE COUNT [STORE]``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from journal_samples import KEY
 from terret.errors import EpisodeNotFound
 from terret.journal import Journal, StateUpdated, check_chain, seal
 
+STORE = sys.argv[4] if len(sys.argv) > 4 else None
+
 
 def write_for_ever(folder: Path, mode: str, acknowledge: int) -> None:
-    journal = Journal.create(folder, "ep", KEY, durability=mode)  # type: ignore[arg-type]
+    journal = Journal.create(folder, f"ep{folder.name}", KEY, store=STORE, durability=mode)  # type: ignore[arg-type]
     number = 0
     while True:
         durable = number % 3 != 1
@@ -45,8 +47,8 @@ def kill_one(folder: Path, mode: str, rng: random.Random) -> dict[str, object]:
     while rest := os.read(reader, 4):
         acknowledged = int.from_bytes(rest, "big")
     os.close(reader)
-    read = len(Journal.read(folder))
-    with Journal.open(folder, KEY) as journal:
+    read = len(Journal.read(folder, store=STORE))
+    with Journal.open(folder, KEY, store=STORE) as journal:
         events = check_chain(journal.lines(), seal(journal))
         return {
             "signal": os.WTERMSIG(status),
@@ -68,7 +70,7 @@ def kill_during_create(folder: Path, rng: random.Random) -> None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     try:
-        Journal.open(folder, KEY).close()
+        Journal.open(folder, KEY, store=STORE, episode=f"ep{folder.name}").close()
     except EpisodeNotFound:
         return
 

@@ -162,14 +162,13 @@ def _enter_shared(
             raise EpisodeNotFound("the store holds no such episode", value=name, where=store.place)
         _same_key(store, name, public_key)
         _make(folder)
+        with _locked(folder, take_over=take_over) as held:
+            store.acquire(name, take_over=take_over)
+            _mark(folder, store, name)
+            return _shared(folder, store, name, durability, held.lock)
     except BaseException:
         store.close()
         raise
-    with _locked(folder, take_over=take_over) as held:
-        held.store = store
-        store.acquire(name, take_over=take_over)
-        _mark(folder, store, name)
-        return _shared(folder, store, name, durability, held.lock)
 
 
 def _shared(folder: Path, store: SharedStore, episode: str, durability: Durability, lock: int) -> Place:

@@ -288,21 +288,23 @@ class PostgresStore:
                 "trees": list(batch.states),
                 "packs": list(batch.states.values()),
             }
-        owned, added, inserted, flushed = self._session.fetch(own + query, values)[0]
+        try:
+            owned, inserted, flushed = self._session.fetch(own + query, values)[0]
+        except self._session.UniqueViolation:
+            self._compare(batch)
+            return 0, 0
         if not owned:
             found = self._session.fetch("SELECT epoch, owner FROM terret.lease WHERE episode = %s", [batch.number])
             raise self._fenced(Lease(*found[0]) if found else None)
-        if added < len(batch.rows):
-            self._compare(batch)
         return int(inserted), int(flushed)
 
     def _compare(self, batch: _Batch) -> None:
-        """Lines that were there already are fine when they are the same: the answer to their commit was lost."""
+        """Lines that are there already are fine when all are the same: the answer to their commit was lost."""
         query = "SELECT seq, line FROM terret.event WHERE episode = %s AND seq = ANY(%s)"
         stored = dict(self._session.fetch(query, [batch.number, [seq for seq, _ in batch.rows]]))
         for seq, line in batch.rows:
             if stored.get(seq) != line:
-                raise JournalWriteFailed("the store holds another event", value=seq, where=self.place)
+                raise JournalWriteFailed("the store holds another event of that number", value=seq, where=self.place)
 
     def _of(self, episode: str, query: str, *values: object) -> list[tuple[Any, ...]]:
         number = self._find(episode)

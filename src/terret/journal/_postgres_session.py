@@ -66,7 +66,8 @@ class Session:
         self._mutex = threading.RLock()
         self._db: psycopg.Connection[tuple[Any, ...]] | None = None
         self._closed = False
-        self.Error = self._driver.Error
+        self.Error: type[psycopg.Error] = self._driver.Error
+        self.UniqueViolation: type[psycopg.Error] = self._driver.errors.UniqueViolation
         try:
             self._connect()
         except self.Error as error:

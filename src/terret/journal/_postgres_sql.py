@@ -66,14 +66,13 @@ WITH own AS MATERIALIZED (
 ANY = "WITH own AS MATERIALIZED (SELECT number AS episode FROM terret.episode WHERE number = %(number)b)"
 
 _ANSWER = """
-SELECT (SELECT count(*) FROM own), (SELECT count(*) FROM added),
+SELECT (SELECT count(*) FROM own),
     (pg_current_wal_insert_lsn() - '0/0')::bigint, (pg_current_wal_flush_lsn() - '0/0')::bigint
 """
 _ADDED = """, added AS (
     INSERT INTO terret.event (episode, seq, line)
     SELECT own.episode, new.seq, new.line
     FROM own, unnest(%(seqs)b::integer[], %(lines)b::bytea[]) AS new (seq, line)
-    ON CONFLICT DO NOTHING RETURNING 1
 )"""
 
 APPEND = _ADDED + _ANSWER
