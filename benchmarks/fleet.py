@@ -111,7 +111,10 @@ def _freeze(fleet: Fleet, workers: Workers, fate: Fate) -> None:
                 workers.thaw()
 
 
-_MIDWAY = "SELECT name FROM terret.episode JOIN terret.event ON episode = number GROUP BY name HAVING count(*) BETWEEN 8 AND 60"
+_MIDWAY = (
+    "SELECT name FROM terret.episode JOIN terret.event ON episode = number"
+    " GROUP BY name HAVING count(*) BETWEEN 8 AND 60"
+)
 
 
 def _taken(fleet: Fleet, fate: Fate) -> bool:

@@ -28,6 +28,7 @@ POLLS_PER_S = 100
 """How often all workers together look into the queue, once there are more of them than this."""
 
 _AGAIN_S = 2.0
+_LAST_S = 10.0
 
 BEAT = """
 UPDATE terret_fleet.worker SET seen = now() FROM (SELECT set_config('synchronous_commit', 'off', true)) AS eased
@@ -106,7 +107,7 @@ class Worker:
         self._bulk = Database(fleet.database.url)
         self._stopping = threading.Event()
         self._lost = False
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._held: dict[str, concurrent.futures.Future[dict[str, Any]]] = {}
         self._mutex = threading.Lock()
         self._steady_since = time.monotonic()
@@ -124,7 +125,9 @@ class Worker:
             InfrastructureError: PostgreSQL stayed away.
         """
         dbos = load()
-        threading.Thread(target=self._loop.run_forever, name="episodes", daemon=True).start()
+        loop = self._loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="episodes", daemon=True)
+        thread.start()
         try:
             if self._launched(dbos):
                 while not self._stopping.wait(self.lease_s / BEATS * random.uniform(0.8, 1.0)):
@@ -132,6 +135,10 @@ class Worker:
         finally:
             self._put_aside()
             self._leave(dbos)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_LAST_S)
+            if not thread.is_alive():
+                loop.close()
 
     def _launched(self, dbos: Any) -> bool:
         """Begin to take work, as soon as PostgreSQL is there; false when stopped before."""
@@ -198,6 +205,7 @@ class Worker:
         return delivery
 
     def _start(self, body: Coroutine[Any, Any, dict[str, Any]]) -> concurrent.futures.Future[dict[str, Any]]:
+        assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(body, self._loop)
 
     # heartbeats
@@ -278,12 +286,12 @@ class Worker:
             held = list(self._held.values())
         for running in held:
             running.cancel()
-        concurrent.futures.wait(held, timeout=10.0)
+        concurrent.futures.wait(held, timeout=_LAST_S)
 
     def _leave(self, dbos: Any) -> None:
         """Say goodbye, so that nobody waits for the lease to end."""
         dbos.DBOS.destroy()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._bulk.close()
         if not self._lost:
             try:
                 self._database.rows("UPDATE terret_fleet.worker SET state = 'dead' WHERE id = %s", (self.id,))
