@@ -13,10 +13,11 @@ DEFAULT_OUT = "episodes"
 
 
 class Found(NamedTuple):
-    """An episode on disk; ``live`` while it has no package yet."""
+    """An episode on disk; ``live`` while it has no package yet; ``archive`` when ``terret gc`` has packed it there."""
 
     folder: Path
     live: bool
+    archive: Path | None = None
 
     @property
     def store(self) -> Path:
@@ -40,6 +41,8 @@ def find_episode(name: str, out: str = DEFAULT_OUT) -> Found:
             value=name,
             hint="give the folder that holds journal.jsonl or live/",
         )
+    if (packed := _packed(given if "/" in name else Path(out) / name)) is not None:
+        return packed
     matches = sorted(path for path in Path(out).glob(f"{_literal(name)}*") if _at(path)) if "/" not in name else []
     if len(matches) == 1:
         only = _at(matches[0])
@@ -87,6 +90,11 @@ def read_events(found: Found, store: str | None = None) -> tuple[list[Event], Bl
     Raises:
         PackageError: The journal cannot be read.
     """
+    if found.archive is not None:
+        from terret.operate import Archive, ArchivedBlobs
+
+        with Archive(found.archive) as archive:
+            return archive.events(found.folder.name), ArchivedBlobs(found.archive)
     if found.live:
         from terret.journal import read_live
 
@@ -105,6 +113,13 @@ def _at(folder: Path) -> Found | None:
     if holds_journal(folder / "live"):
         return Found(folder, live=True)
     return None
+
+
+def _packed(folder: Path) -> Found | None:
+    from terret.operate import archive_of
+
+    archive = archive_of(folder)
+    return Found(folder, live=False, archive=archive) if archive is not None else None
 
 
 def _literal(name: str) -> str:

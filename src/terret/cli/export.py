@@ -18,6 +18,29 @@ def command() -> None:
     """Hand an episode to other systems."""
 
 
+@command.command("package")
+@click.argument("package")
+@click.option("--out", "target", metavar="FILE", type=click.Path(path_type=Path), help="ID.tar.gz here by default.")
+@output_options
+def export_file(out: Output, package: str, target: Path | None) -> int:
+    """Write PACKAGE, an episode's folder or id, as one .tar.gz that `terret import` takes in elsewhere.
+
+    The package is checked first; the same package gives the same bytes.
+    """
+    from terret.cli._episode import find_episode
+    from terret.cli._words import size
+    from terret.operate import export_package
+
+    found = find_episode(package)
+    if found.live:
+        raise ConfigError("the episode is not finished", where=str(found.folder), hint="finish it with terret resume")
+    path = target or Path(f"{found.folder.absolute().name}.tar.gz")
+    count = export_package(found.folder, path)
+    out.document({"file": str(path), "bytes": count})
+    out.line(f"{path}, {size(count)}")
+    return 0
+
+
 @command.command("otel")
 @click.argument("package")
 @click.option("--endpoint", metavar="URL", help="Send to this OTLP/HTTP endpoint, such as http://localhost:4318.")

@@ -38,7 +38,10 @@ def command(
     export: str | None,
     to: Path | None,
 ) -> int:
-    """Prove or refuse PACKAGE (or the folder of a sequence), on any machine, offline and without a model.
+    """Prove or refuse PACKAGE, on any machine, offline and without a model.
+
+    PACKAGE is a package's folder, also after `terret gc` has packed it; a .tar.gz, .zip or archive.db with packages; or
+    the folder of a sequence.
 
     Walks the hash chain, the anchors and the signature; derives every trace, record and report again and
     compares bytes; applies the patch to a fresh workspace and runs the checks again. Each kind of damage has its
@@ -59,8 +62,15 @@ def command(
         if export:
             raise ConfigError("--export is for one package", value=str(package), hint="name an episode of the sequence")
         return _sequence(out, package, key, step, rerun=not no_rerun, tier=chosen, allow_none=allow_none)
+    if not package.is_dir():
+        if export:
+            raise ConfigError(
+                "--export is for a package folder", value=str(package), hint="terret import brings it back"
+            )
+        options: dict[str, Any] = {"rerun": not no_rerun, "tier": chosen, "allow_none": allow_none}
+        return _wrapped(out, package, key, step, **options)
     verified = verify_package(
-        package, rerun=not no_rerun, expected_key=_hex(key), tier=chosen, allow_none=allow_none, listener=step
+        package, rerun=not no_rerun, expected_key=checked_key(key), tier=chosen, allow_none=allow_none, listener=step
     )
     envelope = _envelope(package, key) if export else None
     if envelope is not None and to is not None:
@@ -73,13 +83,34 @@ def command(
     return 0
 
 
+def _wrapped(out: Output, source: Path, key: str | None, step: Any, **options: Any) -> int:
+    """Prove every package in a file, or the one that an archive beside the folder's place holds."""
+    import tempfile
+
+    from terret.cli._words import plural
+    from terret.operate import archive_of, unpacked
+    from terret.runtime import verify_package
+
+    archive = archive_of(source)
+    proved: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="terret-verify-") as scratch:
+        for folder in unpacked(archive or source, Path(scratch), episode=source.name if archive else None):
+            verified = verify_package(folder, expected_key=checked_key(key), listener=step, **options)
+            out.line(_conclusion(verified, key))
+            proved.append({"package": f"{archive or source}#{verified.episode}", **_plain(verified)})
+    if archive is None and len(proved) > 1:
+        out.line(f"verified: {plural(len(proved), 'package')}")
+    out.document(proved[0] if archive else {"source": str(source), "packages": proved})
+    return 0
+
+
 def _sequence(out: Output, folder: Path, key: str | None, step: Any, **options: Any) -> int:
     """Prove every package of a sequence, and that each starts where the accepted ones before it end."""
     import msgspec
 
     from terret.gym import verify_sequence
 
-    report = verify_sequence(folder, expected_key=_hex(key), listener=step, **options)
+    report = verify_sequence(folder, expected_key=checked_key(key), listener=step, **options)
     accepted = sum(task.accepted for task in report.tasks)
     text = f"verified: a sequence of {len(report.tasks)} tasks, {accepted} accepted, signed by {report.key}"
     out.line(text if key else f"{text} (give --key to insist on a signer)")
@@ -87,7 +118,8 @@ def _sequence(out: Output, folder: Path, key: str | None, step: Any, **options: 
     return 0
 
 
-def _hex(key: str | None) -> str | None:
+def checked_key(key: str | None) -> str | None:
+    """A public key as given with ``--key``; raises ConfigError when it is none."""
     if key is not None and (len(key) != 64 or set(key.lower()) - set("0123456789abcdef")):
         raise ConfigError("--key is not a public key", value=key, hint="give 64 hex digits")
     return key.lower() if key else None
@@ -110,7 +142,7 @@ def _envelope(package: Path, key: str | None) -> dict[str, Any]:
     from terret.verification import dsse, statement
 
     signer: Any = SigningKey.load_or_create(default_key_path())
-    return dsse(statement(check_package(package, _hex(key))), signer)
+    return dsse(statement(check_package(package, checked_key(key))), signer)
 
 
 def _print(envelope: dict[str, Any]) -> None:

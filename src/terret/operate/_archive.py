@@ -109,10 +109,6 @@ class Archive:
         """An episode's events, each hash checked."""
         return read_journal_jsonl(self.journal(episode))
 
-    def blobs(self) -> ArchivedBlobs:
-        """The blobs of all episodes, read from here as long as the archive is open."""
-        return ArchivedBlobs(self)
-
     def blob(self, digest: str) -> bytes:
         """The content of a blob, its digest checked; raises BlobMismatch."""
         with self._reading():
@@ -254,20 +250,18 @@ class Archive:
 
 
 class ArchivedBlobs(BlobStore):
-    """The blobs of an archive; none can be stored."""
-
-    def __init__(self, archive: Archive) -> None:
-        super().__init__(archive.path)
-        self._archive = archive
+    """The blobs of an archive, which is opened for each; none can be stored."""
 
     def get(self, digest: str) -> bytes:
         """The content of a blob; raises BlobMismatch."""
-        return self._archive.blob(digest)
+        with Archive(self.root) as archive:
+            return archive.blob(digest)
 
     def has(self, digest: str) -> bool:
         """Whether the archive holds a blob."""
         with contextlib.suppress(BlobMismatch, ValueError):
-            return bool(self._archive.blob(digest)) or True
+            self.get(digest)
+            return True
         return False
 
 

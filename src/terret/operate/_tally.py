@@ -28,6 +28,9 @@ from terret.journal import (
 MODEL = "model.complete"
 """The primitive of a model call."""
 
+OPEN = "open"
+"""The status of an effect that has no outcome."""
+
 SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds of a histogram's buckets, in seconds; one more holds the rest."""
 
@@ -137,7 +140,7 @@ class Tally:
     def _intent(self, pid: int, data: Intent) -> None:
         if (pid, data.effect) not in self._intents:
             self._intents[pid, data.effect] = data.primitive
-            self.effects[data.primitive, "open"] += 1
+            self.effects[data.primitive, OPEN] += 1
         if data.primitive == MODEL:
             self.doing = "model"
         elif data.primitive == "human.ask":
@@ -149,7 +152,7 @@ class Tally:
         if primitive is None or name in self._done:
             return
         self._done.add(name)
-        self.effects[primitive, "open"] -= 1
+        self.effects[primitive, OPEN] -= 1
         self.effects[primitive, data.status] += 1
         if primitive != MODEL:
             self.tool_seconds.setdefault(primitive, Durations()).add(data.duration_ms / 1000)
