@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from terret.journal import holds_journal
 from terret.operate._archive import ARCHIVE
 
 HEAD = "head.json"
 JOURNAL = "journal.jsonl"
 LIVE = "live"
-_LIVE_FILES = ("journal.db", "store.json")
-"""What marks a live journal: its events, or the name of the store that holds them."""
 
 
 class Place(NamedTuple):
@@ -54,4 +53,4 @@ def is_episode(folder: Path) -> bool:
 
 def is_live(folder: Path) -> bool:
     """Whether an episode's live state is there."""
-    return any((folder / LIVE / name).is_file() for name in _LIVE_FILES)
+    return holds_journal(folder / LIVE)
