@@ -73,6 +73,9 @@ class Journal:
         self._ahead = 0.0
         self._scrubber = scrubber or Scrubber()
         self._events: list[Event] = []
+        self._let_go = 0
+        """How many of the first events are in the store alone."""
+        self._most: int | None = None
         self._anchors: list[Anchor] = []
         self._waiting: list[Row] = []
         self._last = GENESIS
@@ -190,7 +193,7 @@ class Journal:
         with self._mutex:
             if not self._open:
                 raise JournalError("the journal is closed", where=str(self.folder))
-            seq = len(self._events)
+            seq = len(self)
             ts = round(float(self.clock()) + self._ahead, 6)
             if seq and ts < self._events[-1].ts:
                 # A clock that was set back: time goes on from the last event instead of standing still.
@@ -217,11 +220,28 @@ class Journal:
             if not self._waiting:
                 return
             first = self._waiting[0][0]
-            due = range(first + (ANCHOR_EVERY - 1 - first) % ANCHOR_EVERY, len(self._events), ANCHOR_EVERY)
-            anchors = [sign_anchor(self.key, self.episode, seq, self._events[seq].hash) for seq in due]
+            due = range(first + (ANCHOR_EVERY - 1 - first) % ANCHOR_EVERY, len(self), ANCHOR_EVERY)
+            gone = self._let_go
+            anchors = [sign_anchor(self.key, self.episode, seq, self._events[seq - gone].hash) for seq in due]
             self._store.write(self.episode, self._waiting, anchors, self.epoch)
             self._anchors += anchors
             self._waiting.clear()
+            self._let_some_go()
+
+    def keep(self, most: int) -> None:
+        """Hold at most so many durable events in memory from here on; others are read from the store when asked for.
+
+        A host that runs for days appends without end, and never looks back.
+        """
+        with self._mutex:
+            self._most = max(1, most)
+            self.commit()
+            self._let_some_go()
+
+    @property
+    def kept(self) -> int | None:
+        """The most durable events that are held in memory; nothing when it is all of them."""
+        return self._most
 
     def hold(self) -> None:
         """Make sure that the episode is still this object's.
@@ -233,15 +253,17 @@ class Journal:
 
     def events(self) -> list[Event]:
         """All events appended so far, durable or not."""
-        return list(self._events)
+        if not self._let_go:
+            return list(self._events)
+        return [event_of(open_line(line)) for line in self.lines()]
 
     def __len__(self) -> int:
-        return len(self._events)
+        return self._let_go + len(self._events)
 
     @property
     def head(self) -> tuple[int, str]:
         """The number of events and the hash of the last one."""
-        return len(self._events), self._last
+        return len(self), self._last
 
     @property
     def pending(self) -> int:
@@ -250,7 +272,7 @@ class Journal:
 
     def anchors(self) -> list[Anchor]:
         """The anchors of all durable events."""
-        return list(self._anchors)
+        return self._store.anchors(self.episode) if self._let_go else list(self._anchors)
 
     def lines(self) -> list[bytes]:
         """The stored lines of all events; commits first and raises what :meth:`commit` raises."""
@@ -325,6 +347,13 @@ class Journal:
                 self.close()
         finally:
             self.abandon()
+
+    def _let_some_go(self) -> None:
+        excess = 0 if self._most is None else len(self._events) - self._most
+        if excess > 0:
+            del self._events[:excess]
+            self._anchors.clear()
+            self._let_go += excess
 
     def _settle(self, data: EventData) -> tuple[EventData, bytes]:
         settled, raw = settle(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal
 
@@ -22,18 +23,28 @@ FOREVER: Final = float("inf")
 class Entry:
     """A capability in force, with what changes about it."""
 
-    __slots__ = ("capability", "children", "conditional", "leased", "left", "parent", "pattern", "revoked", "serial")
+    __slots__ = (
+        *("capability", "children", "conditional", "leased", "left", "parent", "pattern", "revoked", "serial"),
+        "__weakref__",
+    )
 
     def __init__(self, capability: Capability, parent: Entry | None, leased: float, serial: int) -> None:
         self.capability = capability
         self.serial = serial
         self.pattern = Pattern.parse(capability.resource)
         self.parent = parent
-        self.children: list[Entry] = []
+        self.children: weakref.WeakSet[Entry] | tuple[()] = ()
+        """What was delegated from it, as long as somebody holds that."""
         self.left = capability.uses
         self.leased = leased
         self.revoked = False
         self.conditional = bool(capability.constraints) or capability.arguments is not None
+
+    def gave(self, entry: Entry) -> None:
+        """Note that another was delegated from it."""
+        if not isinstance(self.children, weakref.WeakSet):
+            self.children = weakref.WeakSet()
+        self.children.add(entry)
 
     @property
     def first(self) -> str | None:

@@ -342,7 +342,7 @@ class CapabilityTable:
             for right in capability.rights:
                 self._index.setdefault((entry.pattern.kind, right, entry.first), []).append(entry)
             if parent is not None:
-                parent.children.append(entry)
+                parent.gave(entry)
             tree.generation += 1
             return capability
 

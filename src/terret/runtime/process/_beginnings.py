@@ -19,7 +19,7 @@ from terret.journal import (
 from terret.permissions import CapabilityTable
 from terret.runtime.process._account import Account
 from terret.runtime.process._authority import hand_on, listed
-from terret.runtime.process._past import Story, slots, stories, subtree_usage
+from terret.runtime.process._past import Story, slots, spent_below, stories
 from terret.runtime.process._process import AgentProcess, folder
 from terret.runtime.process._status import (
     MOVES,
@@ -65,6 +65,7 @@ class Beginnings:
         self._record = record or _nowhere
         self._stories = stories(past)
         self._slots = slots(self._stories)
+        self._spent = spent_below(self._stories)
         self._pids = itertools.count(max(self._stories, default=0) + 1)
         self._roots = itertools.count()
         self._waiting: dict[str, set[int]] = {}
@@ -204,9 +205,10 @@ class Beginnings:
 
     def _recall(self, process: AgentProcess, story: Story) -> None:
         process.incarnation = story.started.incarnation
-        process.budget.inherit(subtree_usage(self._stories, process.pid), story.usage)
+        process.budget.inherit(self._spent.pop(process.pid, {}), story.usage)
         for message in story.inbox:
             process.mailbox.put(message)
+        story.inbox.clear()
         if story.ended is not None:
             status: Any = story.ended.status
             process.status, process.end = status, End(status, story.ended.result)
@@ -252,8 +254,10 @@ class Beginnings:
         for child in list(process.children.values()):
             self.reap(child)
         self.processes.pop(process.pid, None)
+        self._stories.pop(process.pid, None)
         if process.parent is not None:
             process.parent.children.pop(process.ordinal, None)
+            self._slots.pop((process.parent.pid, process.parent.incarnation, process.ordinal), None)
         return process.end
 
     def _touch(self, process: AgentProcess) -> None:

@@ -89,6 +89,11 @@ def stories(events: Sequence[Event]) -> dict[int, Story]:
                 sender.stream.append(data)
         elif (story := found.get(event.pid)) is not None:
             _tell(story, data)
+    for story in found.values():
+        if story.ended is not None:
+            # It does nothing any more, so nothing is repeated.
+            story.stream.clear()
+            story.inbox.clear()
     return found
 
 
@@ -123,16 +128,12 @@ def slots(found: dict[int, Story]) -> dict[Slot, int]:
     }
 
 
-def subtree_usage(found: dict[int, Story], pid: int) -> dict[str, float]:
-    """What a process and everything below it spent, every incarnation counted."""
-    children: dict[int, list[int]] = {}
-    for own, story in found.items():
-        children.setdefault(story.started.parent, []).append(own)
-    total: dict[str, float] = {}
-    pending = [pid]
-    while pending:
-        one = pending.pop()
-        pending += children.get(one, [])
-        for name, amount in found[one].usage.items():
-            total[name] = total.get(name, 0.0) + amount
-    return total
+def spent_below(found: dict[int, Story]) -> dict[int, dict[str, float]]:
+    """What each process and everything below it spent, by pid, every incarnation counted."""
+    totals = {pid: dict(story.usage) for pid, story in found.items()}
+    # A child is younger than its parent.
+    for pid in sorted(found, reverse=True):
+        above = totals.get(found[pid].started.parent, {})
+        for name, amount in totals[pid].items():
+            above[name] = above.get(name, 0.0) + amount
+    return totals

@@ -292,6 +292,8 @@ class ProcessTable(Beginnings):
         wait, process.wait = process.wait, None
         assert wait is not None
         process.generation += 1
-        if wait.kind == "event":
-            self._waiting.get(wait.key, set()).discard(process.pid)
+        if wait.kind == "event" and (waiting := self._waiting.get(wait.key)) is not None:
+            waiting.discard(process.pid)
+            if not waiting:
+                del self._waiting[wait.key]
         return wait

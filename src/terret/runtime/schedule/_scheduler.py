@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from terret.errors import InputError, JournalError, TerretError
 from terret.intervention import HumanQueue
@@ -28,6 +28,9 @@ from terret.runtime.schedule._timers import Timers
 
 Body = Callable[[Seat], Awaitable[Any]]
 """What an agent process runs; what it returns, plain JSON, is the result of the process."""
+
+KEPT: Final = 4096
+"""Durable events a journal holds in memory under a scheduler, unless it was told otherwise."""
 
 _TOKENS_A_TURN = 1000.0
 
@@ -69,6 +72,9 @@ class Scheduler:
         past: Sequence[Event] = () if journal is None else journal.events()
         self.table = ProcessTable(record=self.record, clock=clock, past=past)
         self.table.listener = self._changed
+        if journal is not None and journal.kept is None:
+            # Nothing looks back at what is durable, and a host may run for weeks.
+            journal.keep(KEPT)
         self.admission = Admission(capacity or Capacity(), pressure, clock)
         self.line: FairLine[Seat] = FairLine(shares)
         self.timers = Timers(clock, self._alarm)
@@ -80,6 +86,7 @@ class Scheduler:
         self._idle: asyncio.Future[None] | None = None
         self._committing: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ringing: asyncio.TimerHandle | None = None
 
     # starting and waiting
 
@@ -180,6 +187,9 @@ class Scheduler:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._ringing is not None:
+            # The loop may live on, and would hold all of this until then.
+            self._ringing.cancel()
         if self.journal is not None:
             self.journal.commit()
         return {"suspended": suspended, "cut": cut}
@@ -374,7 +384,9 @@ class Scheduler:
         return seat.interrupt()
 
     def _alarm(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self.tick)
+        if self._ringing is not None:
+            self._ringing.cancel()
+        self._ringing = asyncio.get_running_loop().call_later(seconds, self.tick)
 
 
 def _cost(tokens: float) -> float:
