@@ -79,7 +79,7 @@ class PostgresServer:
             return cursor.fetchall() if cursor.description else []
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait until it answers; it ends with the thread that calls this."""
         options = {**self._options, "listen_addresses": "127.0.0.1", "port": str(self.port)}
         options["unix_socket_directories"] = str(self.folder)
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]

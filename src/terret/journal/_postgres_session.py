@@ -55,7 +55,6 @@ class Session:
         self.owned: int | None = None
         """The episode whose advisory lock this session holds."""
         self._driver = _driver()
-        self._info = self._parse(url)
         self._settings = {
             "synchronous_commit": "on" if synchronous else "off",
             "default_transaction_read_only": "on" if read_only else "off",
@@ -68,6 +67,7 @@ class Session:
         self._closed = False
         self.Error: type[psycopg.Error] = self._driver.Error
         self.UniqueViolation: type[psycopg.Error] = self._driver.errors.UniqueViolation
+        self._info = self._parse(url)
         try:
             self._connect()
         except self.Error as error:
@@ -249,7 +249,10 @@ class Session:
 
 def place_of(url: str) -> str:
     """A store's URL without its password."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition(":")[0] + "://"
     user, at, host = parts.netloc.rpartition("@")
     kept = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]
     return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + host, query=urlencode(kept)))
