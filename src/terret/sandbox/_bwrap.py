@@ -11,6 +11,7 @@ from pathlib import Path
 
 from terret.sandbox._host import (
     TOOLS_FOLDER,
+    confiner,
     etc_folder,
     interpreter_bins,
     interpreter_folders,
@@ -18,6 +19,7 @@ from terret.sandbox._host import (
     node_folder,
     single_programs,
 )
+from terret.sandbox._landlock import PLACE
 from terret.task import Limits
 
 WORKSPACE = "/workspace"
@@ -63,9 +65,11 @@ def base_environment() -> dict[str, str]:
 
 def system_ready() -> bool:
     """Whether the folder shown as ``/etc`` still exists; where a cache was cleared it is made anew."""
-    if Path(etc_folder()).is_dir():
+    confine = confiner()
+    if Path(etc_folder()).is_dir() and (confine is None or Path(confine).is_file()):
         return True
     etc_folder.cache_clear()
+    confiner.cache_clear()
     _system.cache_clear()
     return False
 
@@ -86,6 +90,8 @@ def _system() -> tuple[str, ...]:
     for path in locked_proc():
         args += ["--ro-bind", path, path]
     args += ["--dev", "/dev", "--dir", "/var/tmp", "--dir", "/run"]
+    confine = confiner()
+    args += ["--ro-bind", confine, PLACE] if confine is not None else []
     for name, file in single_programs().items():
         args += ["--ro-bind", file, f"{TOOLS_FOLDER}/{name}"]
     return tuple(args)

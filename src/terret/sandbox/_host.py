@@ -12,6 +12,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from terret.sandbox._landlock import program_file, unusable
+
 TOOLS_FOLDER = "/run/terret/bin"
 """Where single programs from outside the system folders appear inside a sandbox."""
 
@@ -56,6 +58,15 @@ def etc_folder() -> str:
             # Another process was first.
             shutil.rmtree(partial, ignore_errors=True)
     return str(root)
+
+
+@cache
+def confiner() -> str | None:
+    """The program by which a command restricts itself with Landlock; ``None`` where this machine has no use of it."""
+    try:
+        return program_file(_cache_folder()) if unusable() is None else None
+    except OSError:
+        return None
 
 
 def _state(folder: str) -> list[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -12,7 +13,8 @@ from pathlib import Path
 from terret.errors import SandboxError
 from terret.sandbox._bwrap import SHELL, arguments, base_environment, find_bwrap
 from terret.sandbox._cgroup import find_hierarchy
-from terret.sandbox._host import program
+from terret.sandbox._host import confiner, program
+from terret.sandbox._landlock import confined, landlock_version, unusable
 from terret.sandbox._launch import Cage
 from terret.sandbox._limits import process_limits
 from terret.sandbox._run import supervise
@@ -33,6 +35,8 @@ def probe(refresh: bool = False) -> Report:
         if _known is None or refresh:
             if refresh:
                 find_bwrap.cache_clear()
+                landlock_version.cache_clear()
+                confiner.cache_clear()
                 find_hierarchy.cache_clear()
                 program.cache_clear()
             _known = _look()
@@ -55,6 +59,7 @@ def _look() -> Report:
                     "run as root, or under `systemd-run --user --scope -p Delegate=yes`",
                 )
             )
+        features["landlock"] = _landlocked(features, missing)
     for name, fix in (("git", "apt-get install git"), ("rg", "pip install 'terret[run]'")):
         features[name] = program(name) or False
         if features[name] is False:
@@ -86,6 +91,37 @@ def _isolation(features: dict[str, bool | str], missing: list[Missing]) -> bool:
         fix = "pip install 'terret[run]' (bubblewrap 0.11 or later); until then scratch runs copy the workspace"
         missing.append(Missing("overlay", error, fix))
     return True
+
+
+def _landlocked(features: dict[str, bool | str], missing: list[Missing]) -> bool | str:
+    """The version of Landlock that commands restrict themselves with, after a trial."""
+    why = unusable()
+    bwrap = find_bwrap()
+    if why is None and bwrap is not None:
+        why = _leaks(bwrap)
+    if why is None:
+        return f"version {landlock_version()}"
+    missing.append(Missing("landlock", why, "use Linux 5.19 or later on x86_64, booted with landlock among its lsm="))
+    return False
+
+
+def _leaks(bwrap: str) -> str | None:
+    """Let a command have a descriptor of a folder outside; why Landlock does not keep it from using that, or None."""
+    with tempfile.TemporaryDirectory(prefix="terret-probe-") as folder, contextlib.ExitStack() as stack:
+        leaked = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, leaked)
+        Path(folder, "shown").mkdir()
+        args = arguments(f"{folder}/shown", environment=base_environment(), limits=_TRIAL)
+        text = f"touch probe && ! ls /proc/self/fd/{leaked}/ >/dev/null 2>&1 && echo held"
+        words = [bwrap, *args, "--", *confined([SHELL, "-c", text])]
+        try:
+            done = subprocess.run(
+                words, capture_output=True, text=True, timeout=10, check=False, pass_fds=[leaked], env={}
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            return str(error)
+        said = f"{done.stdout}{done.stderr}".strip()
+        return None if done.stdout.strip() == "held" else f"a trial command was not restricted: {said[-200:]}"
 
 
 def version(bwrap: str) -> str:

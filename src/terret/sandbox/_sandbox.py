@@ -29,6 +29,7 @@ from terret.sandbox._command import (
     unrunnable,
     with_process_limit,
 )
+from terret.sandbox._landlock import confined
 from terret.sandbox._launch import Cage
 from terret.sandbox._limits import process_limits
 from terret.sandbox._plain import run_plain
@@ -87,6 +88,7 @@ class Sandbox:
         self.environment = base_environment() | dict(env or {})
         self._bwrap = find_bwrap() or ""
         self._overlay = probe().features.get("overlay") is True
+        self._landlock = self.tier == "full" and bool(probe().features.get("landlock"))
         found = find_hierarchy() if self.tier != "none" else None
         self._admission = admission
         self.egress = egress
@@ -119,6 +121,7 @@ class Sandbox:
             "bubblewrap": str(probe().features.get("bubblewrap", "unknown")),
             "namespaces": ["cgroup", "ipc", "mount", "net", "pid", "user", "uts"],
             "seccomp_rules": program.rules if program is not None else 0,
+            "landlock": str(probe().features["landlock"]) if self._landlock else "missing",
             "no_new_privs": True,
             "capabilities": [],
             "cgroup": {"version": grouped.version, "controllers": sorted(grouped.roots)} if grouped else None,
@@ -222,6 +225,7 @@ class Sandbox:
         """
         grouped = self._hierarchy is not None
         program = build(network=network)
+        command = confined([*command]) if self._landlock else command
         cage = Cage(
             self._bwrap,
             self._arguments(workspace or self.workspace, limits, tuple(env.items()), network, overlay, shown),
