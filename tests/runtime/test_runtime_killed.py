@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import select
@@ -14,36 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from episode_killed import go
+from episode_killed import go, traces
 
 from terret.journal import Event, Outcome, check_package
 from terret.runtime import Episode
 
 CHILD = Path(__file__).with_name("episode_killed.py")
 
-VOLATILE = {
-    "ts", "started", "ended", "duration_ms", "seconds", "first_token_s", "wall", "wall_ms", "cpu_ms", "peak_kb",
-    "effect_s", "model_s", "episode", "id", "usage",
-}  # fmt: skip
-"""What two runs of the same thing may differ in."""
-
 POINTS = 100
-
-
-def stable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: stable(member) for name, member in value.items() if name not in VOLATILE}
-    return [stable(item) for item in value] if isinstance(value, list) else value
-
-
-def traces(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {"patch.diff": (folder / "patch.diff").read_text()}
-    for path in sorted(folder.glob("traces/*")):
-        lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
-        found[path.name] = [stable(json.loads(line)) for line in lines]
-    observations = (folder / "records" / "observation.jsonl").read_text().splitlines()
-    found["observation"] = [stable(row) for row in map(json.loads, observations) if row["type"] == "observation"]
-    return found
 
 
 def run_and_kill(folder: Path, stop_after: int, after_s: float | None) -> None:
