@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_cli_episode import TASK, script
+
+from terret.cli._authority import authority_of
+from terret.cli._mandates import gate_again
+from terret.errors import ConfigError
+from terret.journal import Event, Outcome, SigningKey, default_key_path
+from terret.mandates import mandates_folder
+from terret.models import connect
+from terret.runtime import run_episode
+from terret.task import load_task
 
 pytestmark = pytest.mark.sandbox
 
@@ -146,6 +156,50 @@ def test_a_mandate_taken_back_cannot_be_spent(start, cli, tmp_path: Path) -> Non
     assert cli("mandate", "verify", "m.json", "--json").document["state"] == "revoked"
     package = start("--mandated", "shell.*", "--mandate", "m.json").document["package"]
     assert denied(cli, package) == {"cat adding.py": "mandate:replayed"}
+
+
+def test_an_episode_is_resumed_under_the_gate_it_was_begun_with(start, cli, tmp_path: Path) -> None:
+    call = {"command": "cat adding.py", "timeout_s": None}
+    cli("mandate", "new", "shell.run", "--task", "task.yaml", "--args", written(tmp_path, call), "--to", "m.json")
+    package = tmp_path / "cut" / "short"
+
+    def die(item: object) -> None:
+        if isinstance(item, Event) and isinstance(item.data, Outcome) and item.data.effect == "e1":
+            raise KeyboardInterrupt
+
+    key = SigningKey.load_or_create(default_key_path())
+    with authority_of(
+        {"mandated": ("shell.*",), "grants": ("fs:**=read,list,write", "shell:*=execute;uses=1")}
+    ) as given:
+        body = run_episode(
+            load_task(tmp_path / "task.yaml"),
+            model=connect("scripted:good.json"),
+            folder=package,
+            key=key,
+            base_folder=tmp_path,
+            listener=die,
+            **given,
+        )
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(body)
+    ran = cli("resume", package, "--mandate", "m.json", "--json")
+    assert ran.code == 0, ran.err
+    assert denied(cli, str(package)) == {}
+    (row,) = cli("audit", package, "--primitive", "shell.run", "--json").document
+    assert len(row["authority"]["mandate"]) == 32
+    assert row["authority"]["capabilities"] == ["c2", "c1"]
+
+
+def test_an_episode_without_a_gate_takes_no_mandates(start, cli, tmp_path: Path) -> None:
+    cli("mandate", "new", "net.post", "--task", "task.yaml", "--arg", "url=x", "--to", "m.json")
+    assert cli("mandate", "new", "net.post", "--task", "task.yaml", "--arg", "url=x").code == 0
+    folder = mandates_folder()
+    (folder / "broken.json").write_text("{}")
+    states = [row["state"] for row in cli("mandate", "list", "--json").document]
+    assert sorted(states) == ["damaged", "unspent"]
+    assert "damaged" in cli("mandate", "list").out
+    with pytest.raises(ConfigError, match="begun without mandates"), gate_again([tmp_path / "m.json"], None):
+        pass
 
 
 def test_a_slip_that_lies_about_its_call_or_is_signed_by_a_stranger_is_told(start, cli, tmp_path: Path) -> None:

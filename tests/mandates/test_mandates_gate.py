@@ -38,6 +38,30 @@ def test_a_mandate_is_spent_once_and_a_retry_gets_the_stored_outcome(registry: R
     assert spend(made, "e1", mandate, context(1)) == "redirected"
 
 
+def test_a_mandate_for_any_process_is_spent_once_by_whichever_comes_first(registry: Registry, clock: object) -> None:
+    issuer = Issuer(KEY, clock)  # type: ignore[arg-type]
+    mandate = issuer.issue(context().anywhere, 60)
+    wallet = Wallet([mandate])
+    made = MandateGate(registry, [KEY.public_hex], wallet, clock=clock)  # type: ignore[arg-type]
+    first, other = context(process="one:0"), context(process="two:0")
+    assert made.consume("one:0/e1", first).state == "fresh"
+    made.store("one:0/e1", {"status": "ok"})
+    again = made.consume("one:0/e1", first)
+    assert (again.state, again.mandate) == ("stored", mandate.id)
+    wallet.add(mandate)
+    assert made.consume("two:0/e1", other).rule == "mandate:replayed"
+    wallet.add(mandate)
+    assert made.consume("two:0/e2", context(1)).rule == "mandate:missing", "it is for this call only"
+    assert made.consume("one:0/e1", context(1, process="one:0")).rule == "mandate:reused"
+
+
+def test_a_mandate_for_this_process_goes_before_one_for_any(registry: Registry, clock: object) -> None:
+    issuer = Issuer(KEY, clock)  # type: ignore[arg-type]
+    own, common = issuer.issue(context(), 60), issuer.issue(context().anywhere, 30)
+    made = MandateGate(registry, [KEY.public_hex], Wallet([common, own]), clock=clock)  # type: ignore[arg-type]
+    assert [made.consume(f"e{n}", context()).mandate for n in (1, 2)] == [own.id, common.id]
+
+
 def test_an_identity_stands_for_one_call(registry: Registry, clock: object) -> None:
     issuer = Issuer(KEY, clock)  # type: ignore[arg-type]
     made = gate(registry, clock)

@@ -30,7 +30,9 @@ def command() -> None:
 @click.option("--arg", "pairs", multiple=True, metavar="NAME=VALUE", help="One of the exact arguments; JSON or text.")
 @click.option("--args", "file", type=_FILE, metavar="FILE", help="All of them, as a JSON object.")
 @click.option("--like", nargs=2, metavar="EPISODE EFFECT", help="Exactly a recorded call, such as one refused.")
-@click.option("--lifetime", type=click.FloatRange(min=0, min_open=True), default=3600.0, metavar="S", show_default=True)
+@click.option(
+    "--lifetime", type=click.FloatRange(0, 86400, min_open=True), default=3600.0, metavar="S", show_default=True
+)
 @click.option("--episode", metavar="ID", help="Only in this episode; in any of the task by default.")
 @click.option("--note", default="", metavar="TEXT", help="What it is for, for people.")
 @click.option("--to", type=_FILE, metavar="FILE", help="Where it is written; among your mandates by default.")
@@ -68,7 +70,12 @@ def list_mandates(out: Output) -> int:
     documents: list[dict[str, Any]] = []
     with own_registry() as (registry, trusted):
         for file in sorted(folder.glob("*.json")):
-            slip = read_slip(file)
+            try:
+                slip = read_slip(file)
+            except ConfigError as error:
+                documents.append({"id": file.stem, "state": "damaged", "why": error.message, "file": str(file)})
+                rows.append((file.stem[:12], "damaged", "", "", "", ""))
+                continue
             state, why = state_of(slip, registry, trusted)
             documents.append(_document(slip, file, state, why))
             call = f"{slip.primitive} {_target(slip)}"
