@@ -39,6 +39,7 @@ class Plan(NamedTuple):
     """What happens to the fleet while it works: when, in seconds or in shares of the episodes that have ended."""
 
     kill_every_s: float
+    lease_s: float = LEASE_S
     freeze_at: float = 0.25
     restarts: tuple[tuple[float, signal.Signals], ...] = ((0.35, signal.SIGINT), (0.65, signal.SIGQUIT))
 
@@ -183,7 +184,7 @@ def run(episodes: int, plan: Plan, minutes: float) -> dict[str, Any]:
             )
             with Fleet(address, patience_s=30.0) as fleet:
                 submit(fleet, counter.port, episodes)
-                workers = Workers(address, folder, counter, LEASE_S, WORKERS)
+                workers = Workers(address, folder, counter, plan.lease_s, WORKERS)
                 started = time.monotonic()
                 try:
                     fate = disturb(fleet, server, workers, episodes, plan, until)
@@ -214,9 +215,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser("a fleet that is killed, frozen and restarted finishes every episode once")
     options.add_argument("--episodes", type=int, default=200, metavar="N", help="[default: 200]")
     options.add_argument("--kill-every", type=float, default=4.0, metavar="S", help="[default: 4]")
+    options.add_argument("--lease", type=float, default=LEASE_S, metavar="S", help=f"[default: {LEASE_S:g}]")
     options.add_argument("--minutes", type=float, default=60.0, metavar="M", help="give up after this long")
     chosen = options.parse_args(argv)
-    result = run(chosen.episodes, Plan(chosen.kill_every), chosen.minutes)
+    result = run(chosen.episodes, Plan(chosen.kill_every, chosen.lease), chosen.minutes)
     found: list[Found] = result["found"]
     workers: Workers = result["workers"]
     fate: Fate = result["fate"]

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tests.postgres import PostgresServer
 
+from benchmarks._chaos_world import KEY, model, task
 from benchmarks._report import Figure, finish, parser
 from terret.fleet import Fleet
 from terret.fleet._database import Database
 from terret.fleet._engine import APPLICATION_VERSION, WORKFLOW, load, worker_config
 from terret.fleet._worker import BEAT
+from terret.runtime import run_episode
 from terret.task import Repository, Task
 
 TENANTS = 20
+STEPS = 10
+"""Of the scripted episode."""
 IDLE_S = 5.0
 COMMITS = "SELECT sum(xact_commit) FROM pg_stat_database WHERE datname LIKE 't_'"
 
@@ -43,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     pids: list[int] = []
     try:
         url = server.database()
-        task = Task(name="rates", repository=Repository(files={"a.txt": "a\n"}), objective="Nothing.")
+        nothing = Task(name="rates", repository=Repository(files={"a.txt": "a\n"}), objective="Nothing.")
         with Fleet(url) as fleet:
             fleet.limit(episodes=1000, slots=1000)
-            submissions = rate(50, lambda n: fleet.submit(task, tenant=f"t{n % TENANTS}"))
+            submissions = rate(50, lambda n: fleet.submit(nothing, tenant=f"t{n % TENANTS}"))
             asked = {"workflow_name": WORKFLOW, "queue_name": "terret", "app_version": APPLICATION_VERSION}
             enqueued = rate(
                 chosen.episodes,
@@ -66,15 +73,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             while database.rows(done)[0][0] < total:
                 time.sleep(0.1)
             dispatched = total / (time.perf_counter() - began)
-            time.sleep(2 * IDLE_S)  # Statistics reach their table late.
-            before = server.execute(COMMITS)[0][0]
+            time.sleep(2.0)
+            before = commits(server)
             time.sleep(IDLE_S)
-            idle = (server.execute(COMMITS)[0][0] - before) / IDLE_S / chosen.executors
+            idle = (commits(server) - before) / IDLE_S / chosen.executors
+            pids = ended(pids)
+            step = episode_commits(server, url) / STEPS
             database.close()
     finally:
-        for pid in pids:
-            os.kill(pid, 9)
-            os.waitpid(pid, 0)
+        ended(pids)
         server.close()
     figures = [
         Figure("submissions", submissions, "/s", note="with the archive of a small repository, one submitter"),
@@ -83,9 +90,35 @@ def main(argv: Sequence[str] | None = None) -> int:
             "dispatches", dispatched, "/s", note=f"claimed and ended, {chosen.executors} workers, {TENANTS} tenants"
         ),
         Figure("idle worker", idle, "/s", note="transactions of one that finds nothing, without heartbeats"),
+        Figure("step", step, "", note="transactions of a step of an episode, its begin and end included"),
         Figure("heartbeats", beats, "/s", note="one connection, 10,000 workers in the table, disk synced"),
     ]
     return finish("fleet_rates", figures, as_json=chosen.json)
+
+
+def commits(server: PostgresServer) -> int:
+    """Transactions so far; statistics reach their table late."""
+    time.sleep(1.5)
+    return int(server.execute(COMMITS)[0][0])  # type: ignore[call-overload]
+
+
+def episode_commits(server: PostgresServer, url: str) -> int:
+    """Transactions of a scripted episode."""
+    before = commits(server)
+    with tempfile.TemporaryDirectory(prefix="terret-rates-") as name:
+        folder = Path(name) / "episode"
+        body = run_episode(task(1), model=model(1, "episode"), folder=folder, key=KEY, store=url)
+        turns = asyncio.run(body).turns
+        assert turns == STEPS, turns
+    return commits(server) - before
+
+
+def ended(pids: list[int]) -> list[int]:
+    """End processes; those that are left."""
+    for pid in pids:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    return []
 
 
 def fork_executors(url: str, executors: int) -> list[int]:

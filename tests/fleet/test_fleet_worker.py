@@ -97,6 +97,7 @@ def midway(fleet: Fleet, episode: str) -> int:
     raise AssertionError(f"{episode} does not get on")
 
 
+@pytest.mark.timeout(170)  # On a machine with other work; seconds on an idle one.
 def test_episodes_outlive_their_workers(workers: Any, postgres_url: str, tmp_path: Path, capsys: Any) -> None:
     for name in ("first", "second"):
         assert run("submit", "task.yaml", "--id", name, "--tenant", name) == 0
@@ -112,7 +113,6 @@ def test_episodes_outlive_their_workers(workers: Any, postgres_url: str, tmp_pat
     two = workers()
     for name in ("first", "second"):
         assert run("fetch", name, "--wait", "40", "--out", "got") == 0
-        assert run("verify", f"got/{name}", "--no-rerun") == 0
         events = check_package(tmp_path / "got" / name).events
         assert sum(isinstance(event.data, EpisodeResumed) for event in events) == 1, "it did not begin anew"
         assert events[0].episode == name
@@ -124,6 +124,9 @@ def test_episodes_outlive_their_workers(workers: Any, postgres_url: str, tmp_pat
     shown = json.loads(capsys.readouterr().out)
     assert [row["state"] for row in shown["episodes"]] == ["finished", "finished"]
     assert [row["state"] for row in shown["workers"]] == ["dead", "dead"]
+    with Fleet(postgres_url) as fleet:
+        assert (fleet.prune(3600.0), fleet.prune(0.0)) == (0, 2)
+        assert fleet.fetch("first", tmp_path / "again").state == "finished", "the package holds everything"
 
 
 def test_workers_sign_with_one_key(
@@ -136,7 +139,8 @@ def test_workers_sign_with_one_key(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(170)
 def test_a_fleet_that_is_killed_frozen_and_restarted_finishes_every_episode_once(capsys: Any) -> None:
     pytest.importorskip("psycopg", reason="the driver is missing: pip install 'terret[postgres]'")
-    code = benchmark.main(["--episodes", "5", "--kill-every", "5", "--minutes", "0.9"])
+    code = benchmark.main(["--episodes", "5", "--kill-every", "6", "--lease", "2", "--minutes", "2.5"])
     assert code == 0, capsys.readouterr().out

@@ -25,6 +25,7 @@ STATES = ("queued", "running", "finished", "cancelled", "failed")
 @click.option("--last", type=click.IntRange(1), default=50, show_default=True, help="How many.")
 @click.option("--limit", "limits", multiple=True, metavar="[TENANT=]N", help="Set how many run at a time.")
 @click.option("--slots", type=click.IntRange(1), metavar="N", help="Set how many episodes one worker runs at a time.")
+@click.option("--prune", type=click.FloatRange(min=0), metavar="DAYS", help="Drop journals that packages hold whole.")
 @output_options
 def command(
     out: Output,
@@ -35,11 +36,13 @@ def command(
     last: int,
     limits: tuple[str, ...],
     slots: int | None,
+    prune: float | None,
 ) -> int:
     """Show a fleet's workers and episodes, or set its limits.
 
     `--limit 20` allows every tenant 20 episodes at a time; `--limit NAME=5` gives one a limit of its own, from the
-    next submission on.
+    next submission on. `--prune 7` drops the journals of episodes that finished more than 7 days ago: their packages
+    stay and hold all of it.
     """
     settings = [_setting(text) for text in limits]
     with open_fleet(store, fleet) as found:
@@ -47,6 +50,8 @@ def command(
             found.limit(name, episodes=number)
         if slots is not None:
             found.limit(slots=slots)
+        if prune is not None:
+            out.note(f"{found.prune(86400 * prune)} journals dropped")
         workers = found.workers()
         episodes = found.episodes(state=state, tenant=tenant, limit=last)  # type: ignore[arg-type]
     for line in _workers(workers):

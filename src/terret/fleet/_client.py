@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ from terret.errors import ConfigError, EpisodeNotFound
 from terret.fleet._database import Database
 from terret.fleet._engine import APPLICATION_VERSION, PER_TENANT, POLL_S, SLOTS, WORKFLOW, client, migrate, translated
 from terret.fleet._parcel import unwrap
-from terret.fleet._records import fence
+from terret.fleet._records import drop, fence
 from terret.fleet._shelf import Shelf
 from terret.fleet._values import Delivery, QueuedEpisode, State, Submission, WorkerRow, checked_name
 from terret.runtime import episode_id
@@ -193,6 +194,12 @@ class Fleet:
             raise EpisodeNotFound(f"the episode has no package: it is {row.state}", value=row.id, hint=hint)
         unwrap(self.shelf.get(row.delivery.package), folder)
         return row
+
+    def prune(self, older_s: float) -> int:
+        """Drop the journals of episodes that finished longer ago, which packages hold whole; how many there were."""
+        latest = time.time() - older_s
+        done = self.episodes(state="finished", limit=1_000_000)
+        return drop(self.database, [row.id for row in done if row.ended is not None and row.ended < latest])
 
     # the fleet
 

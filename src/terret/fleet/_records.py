@@ -26,7 +26,6 @@ def fence(database: Database, episode: str, owner: str) -> None:
     database.rows(f"UPDATE terret.lease SET epoch = epoch + 1, owner = %s WHERE episode = {_OF}", (owner, episode))
 
 
-def drop_finished(database: Database, episodes: list[str]) -> int:
-    """Remove the journals of finished episodes, which their packages hold whole; how many there were."""
-    removed = database.rows("DELETE FROM terret.episode WHERE name = ANY(%s) RETURNING 1", (episodes,))
-    return len(removed)
+def drop(database: Database, episodes: list[str]) -> int:
+    """Remove journals; how many there were."""
+    return len(database.rows("DELETE FROM terret.episode WHERE name = ANY(%s) RETURNING 1", (episodes,)))
