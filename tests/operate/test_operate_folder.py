@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from operate_samples import KEY, START, finished, live, paused, turns
 
 from terret.errors import ConfigError, EpisodeNotFound, JournalBusy
 from terret.intervention import ORDERS, FolderOrders
-from terret.journal import EpisodeClosed, Journal, Stopped
+from terret.journal import EpisodeClosed, Intent, Journal, Stopped
 from terret.operate import FolderFleet, follow
 
 HOLDER = """
@@ -192,3 +193,14 @@ def test_finished_episodes_are_read_once(tmp_path: Path, monkeypatch) -> None:
     assert len(fleet.episodes()) == 5
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read again"))
     assert [one.label for one in fleet.episodes()] == ["failed"] * 5
+
+
+def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operate.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    late = Intent("e9", "model.complete", "read", {}, {"effect": "allow"}, 31)
+    with live(tmp_path / "episodes" / "r", late, keep_open=True) as journal:
+        exec(compile(example, "operate.md", "exec"), {})
+        (order,) = FolderOrders(tmp_path / "episodes" / "r" / "live" / ORDERS, journal.epoch).pending()
+    assert (order.kind, order.reason) == ("pause", "too long")

@@ -81,7 +81,8 @@ def _outcome(data: Outcome) -> str:
     if data.usage.get("output"):
         parts.append(f"{amount_of(data.usage.get('input', 0))} tokens in, {amount_of(data.usage['output'])} out")
     text = dict[str, Any](data.result.get("text") or data.result.get("output") or {})
-    said = str(text.get("inline") or text.get("head") or "")
+    lines = str(text.get("inline") or text.get("head") or "").splitlines()
+    said = next((line for line in lines if line.strip() and not line.startswith("```")), "")
     message = str(data.result.get("message", "")) or said
     return ", ".join(parts) + (f": {shorten(message, 120)}" if message.strip() else "")
 

@@ -42,6 +42,14 @@ def fleet_at(folder: Path | None, *, archived: bool = False) -> FolderFleet:
     return FolderFleet(folder or Path(DEFAULT_OUT), archived=archived)
 
 
+def packed_note(folder: Path | None) -> str:
+    """Where to look when the only episodes of a folder are packed."""
+    from terret.operate import ARCHIVE
+
+    there = (folder or Path(DEFAULT_OUT)) / ARCHIVE
+    return "; the archive's: terret ps --archived" if there.is_file() else ""
+
+
 def locate(name: str, *, archived: bool = False) -> tuple[FolderFleet, EpisodeFacts]:
     """An episode by folder, by FOLDER/BEGINNING, or by the beginning of an id below episodes/."""
     root, rest = find_place(name)
@@ -141,12 +149,14 @@ def _cut(rows: list[Listed], names: list[str], columns: int | None) -> list[List
     def over() -> int:
         return sum(wide.values()) + 2 * (len(wide) - 1) - columns
 
-    for name in ("TASK", "MODEL", "DOING", "LABEL"):
+    for name in ("TASK", "MODEL", "LABEL"):
         if name in wide:
             wide[name] -= min(max(0, over()), max(0, wide[name] - _ROOM[name][0]))
     if over() > 0:
         # An id tells more than the task's name, which most of them hold.
         wide.pop("TASK")
+    if "DOING" in wide:
+        wide["DOING"] -= min(max(0, over()), max(0, wide["DOING"] - _ROOM["DOING"][0]))
     wide["EPISODE"] -= min(max(0, over()), max(0, wide["EPISODE"] - STAMP))
     return [row._replace(cells={name: _fit(row.cells[name], wide[name]) for name in wide}) for row in clean]
 

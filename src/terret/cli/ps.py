@@ -25,7 +25,7 @@ def command(out: Output, folder: Path | None, states: tuple[str, ...], archived:
     A running episode is one whose journal is locked by a living process. Looking takes no lock and changes nothing.
     Of an id as much is shown as the other commands need to find it.
     """
-    from terret.cli._listing import common_folder, fleet_at, lines, listing, summary, width
+    from terret.cli._listing import common_folder, fleet_at, lines, listing, packed_note, summary, width
 
     found = [one for one in fleet_at(folder, archived=archived).episodes() if not states or one.state in states]
     found = found[-last:] if last else found
@@ -34,5 +34,6 @@ def command(out: Output, folder: Path | None, states: tuple[str, ...], archived:
         for line in lines(listing(found, time.time(), width())):
             out.line(line)
     inside = common_folder(found) if width() is not None else ""
-    out.line(summary(found) + (f" (in {inside})" if inside else ""))
+    packed = "" if archived or found else packed_note(folder)
+    out.line(summary(found) + (f" (in {inside})" if inside else "") + packed)
     return 0

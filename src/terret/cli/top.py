@@ -29,14 +29,14 @@ COLOURS = {"running": "bold", "paused": "yellow", "suspended": "yellow", "damage
 @output_options
 def command(out: Output, folder: Path | None, every: float, once: bool) -> int:
     """Watch the episodes below FOLDER (episodes/ by default), the running ones first; Ctrl-C ends it."""
-    from terret.cli._listing import fleet_at, lines, listing, width
+    from terret.cli._listing import fleet_at, lines, listing, summary, width
 
     fleet = fleet_at(folder)
     if once or out.as_json or out.quiet or not sys.stdout.isatty():
         now = time.time()
         found = ordered(fleet.episodes())
         out.document(found)
-        for line in [headline(found, None, 0.0), *lines(listing(found, now, width(), doing=True))]:
+        for line in [summary(found), *lines(listing(found, now, width(), doing=True))]:
             out.line(line)
         return 0
     try:
@@ -51,16 +51,12 @@ def ordered(episodes: Sequence[EpisodeFacts]) -> list[EpisodeFacts]:
     return sorted(episodes, key=lambda one: (ORDER.index(one.state), -one.latest, one.name))
 
 
-def headline(now: Sequence[EpisodeFacts], before: Sequence[EpisodeFacts] | None, seconds: float) -> str:
-    """The totals, and with an earlier look the rates since then."""
-    from terret.cli._listing import summary
+def rates(now: Sequence[EpisodeFacts], before: Sequence[EpisodeFacts], seconds: float) -> str:
+    """How fast turns and tokens have come since an earlier look."""
     from terret.cli._words import amount_of
 
-    text = summary(now)
-    if before is None or seconds <= 0:
-        return text
-    turns, tokens = (_since(now, before, what) / seconds for what in (_turn, _tokens))
-    return f"{text} · {turns:.1f} turns/s, {amount_of(tokens)} tokens/s"
+    turns, tokens = (_since(now, before, what) / seconds if seconds > 0 else 0.0 for what in (_turn, _tokens))
+    return f"{turns:.1f} turns/s, {amount_of(tokens)} tokens/s; Ctrl-C ends"
 
 
 def _turn(one: EpisodeFacts) -> int:
@@ -88,7 +84,7 @@ def _watch(fleet: FolderFleet, every: float) -> None:
 
     console = Console(highlight=False)
     before, at = fleet.episodes(), time.monotonic()
-    with Live(_screen(console, before, None, 0.0), console=console, screen=True, auto_refresh=False) as live:
+    with Live(_screen(console, before, before, 0.0), console=console, screen=True, auto_refresh=False) as live:
         while True:
             time.sleep(every)
             now, then = fleet.episodes(), time.monotonic()
@@ -96,21 +92,20 @@ def _watch(fleet: FolderFleet, every: float) -> None:
             before, at = now, then
 
 
-def _screen(
-    console: object, now: Sequence[EpisodeFacts], before: Sequence[EpisodeFacts] | None, seconds: float
-) -> Text:
+def _screen(console: object, now: Sequence[EpisodeFacts], before: Sequence[EpisodeFacts], seconds: float) -> Text:
     from rich.console import Console
     from rich.text import Text
 
-    from terret.cli._listing import lines, listing
+    from terret.cli._listing import lines, listing, summary
 
     assert isinstance(console, Console)
     width, height = console.size
-    room = max(1, height - 3)
+    room = max(1, height - 4)
     found = ordered(now)
     rows = listing(found[:room], time.time(), width, doing=True)
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(headline(found, before, seconds)[:width] + "\n", style="bold")
+    text.append(summary(found)[:width] + "\n", style="bold")
+    text.append(rates(now, before, seconds)[:width] + "\n", style="dim")
     for row, line in zip(rows, lines(rows), strict=True):
         style = {True: "green", False: "red", None: COLOURS.get(row.state, "reverse" if not row.state else "")}[row.ok]
         text.append(line + "\n", style=style)
