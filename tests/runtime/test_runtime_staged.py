@@ -77,3 +77,10 @@ def test_one_answer_is_taken_without_the_model(tmp_path: Path) -> None:
     episode = run(tmp_path / "e", task, *["no idea"] * 3)
     assert (episode.stop_reason, episode.functional_pass) == ("completed", True)
     assert episode.usage["model_calls"] == 1
+
+
+def test_a_lucky_draw_that_nothing_else_speaks_for_is_left_in_place_and_not_declared(tmp_path: Path) -> None:
+    right = PICK.replace("box.b", "box.a")
+    episode = run(tmp_path / "e", TASK, "no idea", "no idea", f"It takes the middle.\n```python\n{right}```")
+    assert (episode.stop_reason, episode.functional_pass) == ("undecided", True)
+    assert b"+    return box.a" in (tmp_path / "e" / "patch.diff").read_bytes()

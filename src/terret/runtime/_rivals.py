@@ -30,6 +30,8 @@ class Rivals:
         self.tried = False
         self.found: list[Plausible] = []
         self.untellable = False
+        self.compared = False
+        """Whether there were inputs to try candidates on, beside the visible tests."""
         self._voters: list[str] = []
         self._heard = False
 
@@ -73,6 +75,7 @@ class Rivals:
         probe = probe_plan(commands[0], target.path, [*texts, *self._voters], each_s=5.0) if commands else None
         answers = probed(await self._run(probe, RIVAL_S)) if probe is not None else []
         own, voters = answers[: len(pool)], answers[len(pool) :]
+        self.compared = bool(own)
         self.untellable = kept is None and len(pool) > 1 and not own
         if self.untellable or (not self._heard and undecided(own)):
             return None

@@ -26,6 +26,12 @@ from terret.runtime._workflow import Workflow
 from terret.runtime.repair import Plausible
 from terret.tools import ToolResult
 
+LUCKY = (
+    "a change drawn at random, after the likeliest ones failed, passes the visible tests, and there is nothing else to "
+    "try it on; it is left in place"
+)
+"""Many draws against few tests: one that passes them says little, unless it also behaves as others do elsewhere."""
+
 VOTE = Ask("fresh", False, 0.2)
 """How the model is heard on candidates that disagree."""
 
@@ -50,6 +56,7 @@ class StagedImage(GuidedImage):
         self._suspicion = Suspicion({}, [])
         self._failing: list[Failure] = []
         self._applied: Plausible | None = None
+        self._drawn = False
         self._voting = False
 
     async def prepare(self) -> None:
@@ -145,6 +152,7 @@ class StagedImage(GuidedImage):
         text = (await self._agent.kernel.read(target.path)).decode("utf-8", "replace")
         if self._applied is None or self._applied.text != text:
             self._applied = Plausible(text, "model", changed_lines(target.text, text))
+            self._drawn = self._ask.temperature > 0
         return True
 
     async def _compare(self) -> Ask | None:
@@ -161,6 +169,8 @@ class StagedImage(GuidedImage):
             if best is not kept:
                 await self._disagree(kept, best)
                 return None
+            if self._drawn and not self._rivals.compared:
+                raise Stop("undecided", LUCKY)
         await self._agent.kernel.declare(self._report(), by="runtime")
         return None
 
