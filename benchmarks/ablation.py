@@ -121,7 +121,9 @@ class Attempt:
         """Try the steps of the process's part."""
         names = Namespaces() if self.runner.own_names else OneNamespace()
         own = ProcessPrimitives(seat, self.world.providers, namespaces=names, limits=LIMITS)
-        who = "child" if seat.process.parent is not None else "root"
+        parent = seat.process.parent
+        # A child of the child has no part: without attenuation it would fork for ever.
+        who = "root" if parent is None else "child" if parent.parent is None else "nobody"
         for number, step in enumerate(self.task.steps):
             if step[0] == who:
                 await self._try(own, number, step)

@@ -9,7 +9,7 @@ from typing import Any
 
 from terret.intervention import HumanAnswer, HumanInput, HumanRequest
 from terret.journal import Denied, Intent, Journal, SigningKey
-from terret.permissions import CapabilityTable, Wanted, wanted
+from terret.permissions import CapabilityTable, Wanted, demands_of, wanted
 from terret.runtime.process import AgentProcess
 from terret.runtime.schedule import Scheduler, Seat
 from terret.tools import ToolFailure
@@ -62,7 +62,7 @@ class Run:
                 self.done.append(command)
                 return "ok", {}, {}
 
-            first, *also = wanted("shell.run", {"command": command})
+            first, *also = demands_of("shell.run", {"command": command})
             args = {"command": command}
             try:
                 await seat.effect("shell.run", first.resource, first.right, args, act, also=also)

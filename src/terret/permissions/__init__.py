@@ -7,7 +7,7 @@ from terret.permissions._capability import EFFECTS, RIGHTS, Capability, Effect, 
 from terret.permissions._cedar import CedarPolicy
 from terret.permissions._constraints import arguments_hash
 from terret.permissions._decision import Decision
-from terret.permissions._demands import Demand, demands_of
+from terret.permissions._demands import Demand, demands_of, judge
 from terret.permissions._entry import Status
 from terret.permissions._flat import Part, flat
 from terret.permissions._grants import KINDS, GrantSpec, capabilities_of, load_grants, parse_grant
@@ -65,6 +65,7 @@ __all__ = [
     "default_layers",
     "demands_of",
     "flat",
+    "judge",
     "load_grants",
     "load_policy",
     "parse_grant",

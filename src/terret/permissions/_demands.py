@@ -17,11 +17,19 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from terret.permissions._capability import EFFECTS
+from terret.permissions._decision import Decision
 from terret.permissions._resource import Resource
+from terret.permissions._table import CapabilityTable
 from terret.permissions._wanted import BELOW, OPAQUE, Wanted, wanted
 
 _DEPTH: Final = 64
 """Levels below a folder that only a ``**`` reaches."""
+
+NONE: Final = "capability:none"
+"""The rule under which nothing allows an effect."""
 
 _PEOPLE: Final = frozenset({"human.hear", "workspace.apply"})
 
@@ -61,6 +69,22 @@ def demands_of(primitive: str, args: Mapping[str, Any]) -> tuple[Demand, ...]:
     if primitive == "fs.search" and "path" not in args:
         args = {**args, "path": _searched(args.get("command"))}
     return tuple(dict.fromkeys(one for want in wanted(primitive, args) for one in _of(primitive, want)))
+
+
+def judge(table: CapabilityTable, demand: Demand, args: Mapping[str, Any] | None) -> Decision:
+    """What a table says of a demand; nothing is consumed. ``capability:unneeded`` where nothing restricts it."""
+    decision = table.decide(demand.probe, demand.right, args)
+    found = table.below(demand.resource, demand.right, args) if demand.below else None
+    if found is not None and EFFECTS.index(found.effect) >= EFFECTS.index(decision.effect):
+        return msgspec.structs.replace(found, reason=f"{found.reason}, and the effect could reach it")
+    if decision.rule != NONE:
+        return decision
+    if demand.restricted:
+        return Decision("allow", "capability:unneeded", "nothing restricts it")
+    whole = {"fs": "the whole workspace", "shell": "every program"}
+    kind = demand.resource.kind
+    where = f"everything below {demand.resource}" if demand.resource.segments else whole.get(kind, f"every {kind}")
+    return Decision("deny", NONE, f"no capability allows {demand.right} on {where}") if demand.below else decision
 
 
 def _of(primitive: str, want: Wanted) -> Iterator[Demand]:

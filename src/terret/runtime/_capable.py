@@ -6,8 +6,8 @@ and counts as the first one did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,14 +21,12 @@ from terret.permissions import (
     Demand,
     Reservation,
     demands_of,
+    judge,
 )
 from terret.runtime._recorder import Recorder
 
 if TYPE_CHECKING:
     from terret.runtime._kernel import Kernel
-
-NONE: Final = "capability:none"
-"""The rule under which nothing allows an effect."""
 
 Authority = dict[str, Any]
 """A decision as it is journalled; ``capabilities`` in it are the ids of those that an effect ran under."""
@@ -59,7 +57,7 @@ class Capable:
             demands, seen = self._demands(primitive, args)
         except InputError as error:
             return {"effect": "deny", "rule": "resource:malformed", "reason": error.message}
-        worst = max((self._decide(self._table, demand, seen) for demand in demands), key=_strictness, default=None)
+        worst = max((judge(self._table, demand, seen) for demand in demands), key=_strictness, default=None)
         if worst is None or _strictness(worst) <= EFFECTS.index(stated["effect"]):
             return stated
         return msgspec.to_builtins(worst)
@@ -77,7 +75,7 @@ class Capable:
         demands, seen = self._demands(primitive, args)
         taken: dict[str, Demand] = {}
         for demand in demands:
-            decision = self._decide(table, demand, seen)
+            decision = judge(table, demand, seen)
             asked = decision.effect == "ask"
             if asked:
                 by = str(stated.get("approval", {}).get("by") or "human")
@@ -110,18 +108,6 @@ class Capable:
     def _demands(self, primitive: str, args: dict[str, Any]) -> tuple[tuple[Demand, ...], dict[str, Any]]:
         seen = {**args, "name": self._model} if primitive == "model.complete" else args
         return demands_of(primitive, seen), seen
-
-    def _decide(self, table: CapabilityTable, demand: Demand, args: Mapping[str, Any]) -> Decision:
-        decision = table.decide(demand.probe, demand.right, args)
-        found = table.below(demand.resource, demand.right, args) if demand.below else None
-        if found is not None and _strictness(found) >= _strictness(decision):
-            return msgspec.structs.replace(found, reason=f"{found.reason}, and the effect could reach it")
-        if decision.rule != NONE:
-            return decision
-        if demand.restricted:
-            return Decision("allow", "capability:unneeded", "nothing restricts it")
-        where = f"everything below {demand.resource}" if demand.resource.segments else f"every {demand.resource.kind}"
-        return Decision("deny", NONE, f"no capability allows {demand.right} on {where}") if demand.below else decision
 
     def _now(self) -> float:
         # Looking ahead passes over resumptions, whose time counts: what expired while nobody drove is expired.

@@ -9,7 +9,7 @@ import msgspec
 
 from terret.errors import InputError
 from terret.journal import Outcome, Text, load_text
-from terret.permissions import Resource, Wanted, wanted
+from terret.permissions import Demand, Resource, demands_of, wanted
 from terret.runtime._classes import Act, Done
 from terret.runtime.primitives._names import Namespaces
 from terret.runtime.primitives._providers import Providers, available
@@ -53,7 +53,7 @@ class ProcessPath:
         *,
         shown: Callable[[], str] = str,
         key: str | None = None,
-        also: Sequence[Wanted] = (),
+        also: Sequence[Demand] = (),
         reserve: Mapping[str, float] | None = None,
     ) -> Outcome:
         """One effect: the rights it takes follow from the primitive and its arguments, and ``also`` some more.
@@ -64,15 +64,16 @@ class ProcessPath:
         """
         del shown  # A person is shown the exact arguments.
         try:
-            first, *rest = wanted(primitive, args)
+            if primitive in ("fs.list", "fs.search"):
+                # What may not be seen is left out of what they show, so that it need not refuse them.
+                demands = tuple(Demand(*one) for one in wanted(primitive, args))
+            else:
+                demands = demands_of(primitive, args)
         except InputError as error:
             # What no capability can be about is refused like anything else that none allows, and is on record.
-            first, rest = Wanted(Resource(primitive.partition(".")[0], ()), "call"), []
+            demands = (Demand(Resource(primitive.partition(".")[0], ()), "call"),)
             args = {**args, "malformed": str(error)}
-        every = (*rest, *also)
-        return await self.seat.effect(
-            primitive, first.resource, first.right, args, _guarded(act), also=every, reserve=reserve, key=key
-        )
+        return await self.seat.effect_of(primitive, (*demands, *also), args, _guarded(act), reserve=reserve, key=key)
 
     def text(self, text: str) -> dict[str, Any]:
         """A text as the journal keeps it."""

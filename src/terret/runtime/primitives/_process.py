@@ -11,7 +11,7 @@ import msgspec
 from terret.intervention import HumanRequest
 from terret.journal import Outcome, Text, load_text
 from terret.models import Message, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
-from terret.permissions import Wanted, wanted
+from terret.permissions import Demand, demands_of
 from terret.runtime._classes import Act, Done
 from terret.runtime._net import HttpReply, send
 from terret.runtime.primitives._names import Namespaces, secrets_in
@@ -104,7 +104,7 @@ class ProcessPrimitives(WorkspacePrimitives):
         A placeholder of a secret takes the right to that secret, and is filled in for the secret's own hosts only.
         """
         named = secrets_in(body, *(headers or {}).values())
-        also = [Wanted(wanted("secret.use", {"name": name})[0].resource, "read") for name in named]
+        also = [demands_of("secret.use", {"name": name})[0] for name in named]
         return await send(
             _WithSecrets(self, also),
             self.namespaces.sending(self.providers, named),
@@ -204,7 +204,7 @@ class ProcessPrimitives(WorkspacePrimitives):
 class _WithSecrets:
     """The path of a request that takes the right to secrets as well."""
 
-    def __init__(self, own: ProcessPrimitives, also: Sequence[Wanted]) -> None:
+    def __init__(self, own: ProcessPrimitives, also: Sequence[Demand]) -> None:
         self._own = own
         self._also = also
 

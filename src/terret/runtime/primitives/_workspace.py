@@ -15,7 +15,7 @@ from terret.runtime._classes import Done
 from terret.runtime._running import Runs, completed, run_command
 from terret.runtime.primitives._path import ProcessPath
 from terret.runtime.primitives._providers import available
-from terret.runtime.primitives._seen import kept_from, readable
+from terret.runtime.primitives._seen import readable
 from terret.sandbox import Command, Completed, Entry
 
 
@@ -116,9 +116,7 @@ class WorkspacePrimitives(ProcessPath):
         what = Command(run=command, cwd=cwd, limits=limits, scratch=scratch, memory=memory)
         args = {**args, "timeout_s": timeout_s, "cwd": cwd} | ({"memory": memory} if memory else {})
         runs = shell if shown is None else _Filtered(shell, shown)
-        kept = None if scratch else kept_from(self.seat.process.authority, ("read", "write"))
-        also = () if kept is None else (kept,)
-        outcome = await self.effect(primitive, args, lambda: run_command(runs, what, self.text), also=also)
+        outcome = await self.effect(primitive, args, lambda: run_command(runs, what, self.text))
         return completed(outcome, self.load)
 
     # the workspace as a whole

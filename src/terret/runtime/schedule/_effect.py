@@ -11,7 +11,7 @@ import msgspec
 
 from terret.errors import BudgetExhausted, Diverged, InfrastructureError
 from terret.journal import Denied, Intent, Outcome
-from terret.permissions import Reservation, Wanted
+from terret.permissions import EFFECTS, Demand, Reservation, judge
 from terret.runtime._classes import EFFECT_CLASS, Act, raise_refusal, raise_unknown
 from terret.runtime.process import Hold, Wait
 from terret.runtime.schedule._asking import approved, covered, recall
@@ -20,7 +20,6 @@ from terret.tools import ToolFailure
 if TYPE_CHECKING:
     from terret.runtime.schedule._seat import Seat
 
-_STRICTNESS = {"allow": 0, "ask": 1, "deny": 2}
 _SYSTEM = {"effect": "allow", "rule": "process", "reason": "a process may wait"}
 
 
@@ -46,7 +45,7 @@ class Effect:
         self,
         seat: Seat,
         primitive: str,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[Demand],
         args: dict[str, Any],
         reserve: Mapping[str, float],
         key: str | None,
@@ -150,19 +149,30 @@ class Effect:
         """Spend what a recorded effect used up of its capability."""
         if self.primitive == "clock.wait":
             return
-        for permit in self._permits()[0]:
-            self.seat.process.authority.commit(permit)
+        decision, permits = self._permits()
+        for permit in permits:
+            if decision["effect"] == "allow":
+                self.seat.process.authority.commit(permit)
+            else:
+                self.seat.process.authority.release(permit)
 
-    def _permits(self) -> tuple[list[Reservation], dict[str, Any]]:
-        """A reservation for every right, and the strictest decision among them; the first of equally strict ones."""
+    def _permits(self) -> tuple[dict[str, Any], list[Reservation]]:
+        """The strictest decision about the rights it takes, the first of equally strict ones, and what was reserved."""
         authority = self.seat.process.authority
-        permits = [authority.reserve(one.resource, one.right, self.args) for one in self.wanted]
-        strictest = max(permits, key=lambda permit: _STRICTNESS[permit.decision.effect])
-        return permits, msgspec.to_builtins(strictest.decision)
+        decisions = [judge(authority, one, self.args) for one in self.wanted]
+        strictest = max(decisions, key=lambda decision: EFFECTS.index(decision.effect))
+        taken = {
+            decision.rule: one
+            for one, decision in reversed(list(zip(self.wanted, decisions, strict=True)))
+            if not one.restricted
+        }
+        # However much of an effect one capability allows, the effect is one use of it.
+        permits = [authority.reserve(one.probe, one.right, self.args) for one in taken.values()]
+        return msgspec.to_builtins(strictest), permits
 
     async def _authorise(self) -> tuple[dict[str, Any], Hold]:
         process = self.seat.process
-        permits, decision = self._permits()
+        decision, permits = self._permits()
         if decision["effect"] == "ask":
             decision = covered(self, decision) or decision
         if decision["effect"] == "ask":
@@ -170,7 +180,7 @@ class Effect:
             for permit in permits:
                 process.authority.release(permit)
             answer = await approved(self, decision)
-            permits, decision = self._permits()
+            decision, permits = self._permits()
             # What was asked may have been denied or granted since.
             decision = answer if decision["effect"] == "ask" else decision
         if decision["effect"] == "allow":

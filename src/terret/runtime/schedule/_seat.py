@@ -10,7 +10,7 @@ import msgspec
 
 from terret.errors import InputError
 from terret.journal import Denied, MessageSent, Outcome, ProcessMoved
-from terret.permissions import Resource, Wanted
+from terret.permissions import Demand, Resource
 from terret.runtime._classes import Act
 from terret.runtime.process import TERMINAL, AgentProcess, End, Lease, Message, Signal, Story, Token, Wait
 from terret.runtime.schedule._effect import Effect, Interrupted
@@ -69,7 +69,7 @@ class Seat:
         args: dict[str, Any],
         act: Act,
         *,
-        also: Sequence[Wanted] = (),
+        also: Sequence[Demand] = (),
         reserve: Mapping[str, float] | None = None,
         key: str | None = None,
     ) -> Outcome:
@@ -84,10 +84,23 @@ class Seat:
             BudgetExhausted: What it can cost does not fit, here or up the tree.
             Interrupted: A signal ended it.
         """
+        every = (Demand(_resource(resource), right), *also)
+        return await self.effect_of(primitive, every, args, act, reserve=reserve, key=key)
+
+    async def effect_of(
+        self,
+        primitive: str,
+        demands: Sequence[Demand],
+        args: dict[str, Any],
+        act: Act,
+        *,
+        reserve: Mapping[str, float] | None = None,
+        key: str | None = None,
+    ) -> Outcome:
+        """As :meth:`effect`, with all the rights it takes; raises what that raises."""
         with self._turn():
             await self.resume()
-            every = (Wanted(_resource(resource), right), *also)
-            return await Effect(self, primitive, every, args, reserve or {}, key).carry_out(act)
+            return await Effect(self, primitive, demands, args, reserve or {}, key).carry_out(act)
 
     async def sleep(self, seconds: float) -> None:
         """Wait so long by the table's clock; raises Interrupted when a signal ends it early."""
@@ -336,7 +349,7 @@ class Seat:
         await self.resume()
         self.host.known(image)
         args = {"image": image, "child": self.process.spawned}
-        taken = (Wanted(Resource.of("process", image), right),)
+        taken = (Demand(Resource.of("process", image), right),)
         effect = Effect(self, f"process.{right}", taken, args, {}, None)
         head = self.story.stream[0] if self.story is not None and self.story.stream else None
         if head is None or (isinstance(head, Denied) and (head.primitive, head.args) == (effect.primitive, args)):
