@@ -124,6 +124,9 @@ def test_episodes_outlive_their_workers(workers: Any, postgres_url: str, tmp_pat
     shown = json.loads(capsys.readouterr().out)
     assert [row["state"] for row in shown["episodes"]] == ["finished", "finished"]
     assert [row["state"] for row in shown["workers"]] == ["dead", "dead"]
+    assert run("ps", "--store", postgres_url, "--json") == 0
+    told = [(row["name"], row["state"], row["task"], row["turn"]) for row in json.loads(capsys.readouterr().out)]
+    assert told == [("first", "finished", "lines", 3), ("second", "finished", "lines", 3)]
     with Fleet(postgres_url) as fleet:
         assert (fleet.prune(3600.0), fleet.prune(0.0)) == (0, 2)
         assert fleet.fetch("first", tmp_path / "again").state == "finished", "the package holds everything"
