@@ -25,7 +25,6 @@ from terret.journal._sign import SigningKey
 from terret.journal._stores import Row
 
 COMMIT_EVERY = 50
-"""Events that may wait for a commit."""
 
 _REFERENCE = re.compile(rb'"blob":"([0-9a-f]{64})"')
 _OPENED_REFERENCE = re.compile(rb'"(?:archive|blob|task)":"([0-9a-f]{64})"')
@@ -43,6 +42,7 @@ class Journal:
         recovery: What :meth:`open` had to mend; ``None`` when nothing.
         clock: Tells the time of events.
         epoch: The fencing token: the number of this ownership, counted from 1.
+        commit_every: Events that may wait for a commit; more make one.
         faults: Told of every boundary as it is reached; ``None`` outside tests.
     """
 
@@ -67,6 +67,7 @@ class Journal:
         self.faults = faults
         self.clock: Clock = clock or SteadyClock()
         self.epoch = 0
+        self.commit_every = COMMIT_EVERY
         self._place = place
         self._store = place.store
         self._store.faults = faults
@@ -205,7 +206,7 @@ class Journal:
             self._events.append(event)
             self._waiting.append((seq, line))
             self._last = digest
-            if durable or len(self._waiting) >= COMMIT_EVERY:
+            if durable or len(self._waiting) >= self.commit_every:
                 self.commit()
         return event
 
@@ -229,10 +230,7 @@ class Journal:
             self._let_some_go()
 
     def keep(self, most: int) -> None:
-        """Hold at most so many durable events in memory from here on; others are read from the store when asked for.
-
-        A host that runs for days appends without end, and never looks back.
-        """
+        """Hold at most so many durable events in memory from here on; others are read from the store when asked for."""
         with self._mutex:
             self._most = max(1, most)
             self.commit()

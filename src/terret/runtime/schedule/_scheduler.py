@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from terret.errors import InputError, JournalError, TerretError
 from terret.intervention import HumanQueue
@@ -22,15 +22,13 @@ from terret.runtime.process import (
     Supervisor,
 )
 from terret.runtime.schedule._admission import Admission, Capacity, Pressure
+from terret.runtime.schedule._journal import prepare
 from terret.runtime.schedule._line import FairLine, Share
 from terret.runtime.schedule._seat import Replace, Seat
 from terret.runtime.schedule._timers import Timers
 
 Body = Callable[[Seat], Awaitable[Any]]
 """What an agent process runs; what it returns, plain JSON, is the result of the process."""
-
-KEPT: Final = 4096
-"""Durable events a journal holds in memory under a scheduler, unless it was told otherwise."""
 
 _TOKENS_A_TURN = 1000.0
 
@@ -72,9 +70,8 @@ class Scheduler:
         past: Sequence[Event] = () if journal is None else journal.events()
         self.table = ProcessTable(record=self.record, clock=clock, past=past)
         self.table.listener = self._changed
-        if journal is not None and journal.kept is None:
-            # Nothing looks back at what is durable, and a host may run for weeks.
-            journal.keep(KEPT)
+        if journal is not None:
+            prepare(journal)
         self.admission = Admission(capacity or Capacity(), pressure, clock)
         self.line: FairLine[Seat] = FairLine(shares)
         self.timers = Timers(clock, self._alarm)
