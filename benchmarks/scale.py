@@ -2,13 +2,16 @@
 
 The model is fake and takes 50 ms; everything else is real: authority, budgets, fair line, journal in SQLite (NORMAL),
 hash chain. Rates are per processor second of this process, so that they do not depend on who else uses the machine.
+
+Peers run in the same call, each in its own environment that is installed on demand, with fewer agents and steps; terret
+is measured at that size beside them. A peer that cannot be had says why, and fails nothing; ``--no-peers`` leaves all
+out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import importlib.util
 import itertools
 import tempfile
 import time
@@ -16,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks._peers import PEERS, measure
 from benchmarks._report import Figure, finish, median, parser
 from terret.journal import Intent, Journal, SigningKey, check_chain, seal
 from terret.permissions import CapabilityTable
@@ -23,8 +27,6 @@ from terret.runtime.schedule import Scheduler, Seat
 
 MODEL_S = 0.05
 """How long the fake model takes, seconds."""
-
-PEERS = ("langgraph", "dbos", "pydantic_ai", "inspect_ai")
 
 
 def authority() -> CapabilityTable:
@@ -111,7 +113,7 @@ def concurrent(agents: int, steps: int) -> tuple[float, float, int]:
 
 
 def step_us(steps: int) -> float:
-    """Microseconds of one durable step of one agent (NORMAL), without the model."""
+    """Microseconds of one durable step of one agent (NORMAL), without the model; the median."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Journal.create(Path(folder), "step", SigningKey.generate()) as journal,
@@ -131,8 +133,18 @@ def shared_step_us(agents: int, steps: int) -> float:
         return (time.perf_counter() - began) * 1e6 / (agents * steps)
 
 
-def resume_ms(steps: int) -> float:
-    """Milliseconds to open an episode of that many steps, verify it, and repeat its record up to its end."""
+def alone_us(steps: int) -> tuple[float, float]:
+    """Microseconds of a durable step of one agent (NORMAL) without the model, on average: wall and processor."""
+    key = SigningKey.generate()
+    with tempfile.TemporaryDirectory() as folder, Journal.create(Path(folder), "alone", key) as journal:
+        began, used = time.perf_counter(), time.process_time()
+        asyncio.run(drive(journal, 1, steps, answer_at_once))
+        journal.commit()
+        return (time.perf_counter() - began) * 1e6 / steps, (time.process_time() - used) * 1e6 / steps
+
+
+def resume_ms(steps: int) -> tuple[float, float]:
+    """Milliseconds to open an episode of that many steps, verify it and repeat its record: wall and processor."""
     key = SigningKey.generate()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -151,12 +163,12 @@ def resume_ms(steps: int) -> float:
         with Journal.create(folder, "resume", key) as journal:
             asyncio.run(stopped(journal))
             events = len(journal)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         with Journal.open(folder, key) as journal:
             asyncio.run(stopped(journal))
-            took = time.perf_counter() - began
+            took, worked = time.perf_counter() - began, time.process_time() - used
             assert len(journal) == events + 1, "only the second shutdown was new"
-    return took * 1000
+    return took * 1000, worked * 1000
 
 
 def journal_rates(events: int) -> tuple[float, float]:
@@ -177,6 +189,39 @@ def journal_rates(events: int) -> tuple[float, float]:
     return events / appended, events / verified
 
 
+def peers(agents: int, steps: int, long: int) -> tuple[list[Figure], list[dict[str, Any]]]:
+    """Terret at the size the peers are run at, the ratios to each of them, and a row for everybody."""
+    core, second, _ = concurrent(agents, steps)
+    step, step_cpu = alone_us(long)
+    size = f"{agents} agents x {steps}"
+    own = {"name": "terret", "durable": True, "step": "a model call: authority, budget, intent and outcome on disk"}
+    own |= {"per_s": second, "per_core_s": core, "step_us": step, "step_cpu_us": step_cpu}
+    rows: list[dict[str, Any]] = [own]
+    figures = [Figure("small_steps_per_core_s", core, "1/s", note=size)]
+    for peer in PEERS:
+        found = measure(peer, agents, steps, MODEL_S, long)
+        rows.append({"name": peer.name, "durable": peer.durable, "step": peer.step, **found})
+        if "absent" not in found:
+            figures.append(Figure(f"x_{peer.name}_rate", core / found["per_core_s"], "x", note="steps a core second"))
+            figures.append(Figure(f"x_{peer.name}_step", found["step_cpu_us"] / step_cpu, "x", note="one agent, cpu"))
+    return figures, rows
+
+
+def table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The rows as text."""
+    lines = [f"{'':<22} {'steps/core s':>12} {'steps/s':>9} {'step us':>9} {'cpu us':>8}  durable step"]
+    for row in rows:
+        name = f"{row['name']} {row.get('version', '')}".strip()
+        if "absent" in row:
+            lines.append(f"{name:<22} absent: {row['absent']}")
+            continue
+        values = (
+            f"{row['per_core_s']:>12,.0f} {row['per_s']:>9,.0f} {row['step_us']:>9,.0f} {row['step_cpu_us']:>8,.0f}"
+        )
+        lines.append(f"{name:<22} {values}  {'yes' if row['durable'] else 'no'}: {row['step']}")
+    return lines
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 when a bound is missed."""
     options = parser("many agents in one process")
@@ -185,11 +230,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--long", type=int, default=1000, help="steps of the episode that is taken up again")
     options.add_argument("--events", type=int, default=20_000)
     options.add_argument("--repeats", type=int, default=3)
+    options.add_argument("--no-peers", action="store_true", help="measure terret alone")
+    options.add_argument("--peer-agents", type=int, default=50)
+    options.add_argument("--peer-steps", type=int, default=10)
+    options.add_argument("--peer-long", type=int, default=200, help="steps of the single agent")
     chosen = options.parse_args(arguments)
     size = asyncio.run(idle_memory(chosen.agents))
     a_core, a_second, events = concurrent(chosen.agents, chosen.steps)
     append, verify = journal_rates(chosen.events)
     repeats = range(chosen.repeats)
+    resumed = [resume_ms(chosen.long) for _ in repeats]
     figures = [
         Figure("steps_per_core_s", a_core, "1/s", 3000, least=True, note=f"{chosen.agents} agents x {chosen.steps}"),
         Figure("steps_per_s", a_second, "1/s"),
@@ -199,14 +249,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Figure(
             "step_full", shared_step_us(100, max(1, chosen.long // 50)), "us", 1000, note="100 agents share commits"
         ),
-        Figure("resume", median([resume_ms(chosen.long) for _ in repeats]), "ms", 200, note=f"{chosen.long} steps"),
+        Figure("resume", median([wall for wall, _ in resumed]), "ms", 200, note=f"{chosen.long} steps"),
+        Figure("resume_cpu", median([worked for _, worked in resumed]), "ms", note="processor time"),
         Figure("append", append, "1/s", note="NORMAL, group commit"),
         Figure("verify", verify, "1/s", note="hashes, chain, signed head"),
     ]
-    absent = [name for name in PEERS if importlib.util.find_spec(name) is None]
-    if not chosen.json:
-        print("peers that are not installed here and were not measured:", ", ".join(absent) or "none")
-    return finish("scale", figures, as_json=chosen.json, extra={"peers_absent": absent})
+    rows: list[dict[str, Any]] = []
+    if not chosen.no_peers:
+        ratios, rows = peers(chosen.peer_agents, chosen.peer_steps, chosen.peer_long)
+        figures += ratios
+        if not chosen.json:
+            print(
+                "\n".join(
+                    [f"{chosen.peer_agents} agents x {chosen.peer_steps} steps, then one agent:", *table(rows), ""]
+                )
+            )
+    return finish("scale", figures, as_json=chosen.json, extra={"peers": rows})
 
 
 if __name__ == "__main__":

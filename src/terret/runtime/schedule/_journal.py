@@ -7,7 +7,7 @@ from typing import Final
 from terret.journal import Journal
 
 KEPT: Final = 4096
-"""Durable events held in memory, unless the journal was told otherwise: nothing looks back, and a host runs for weeks."""
+"""Durable events held in memory, unless the journal was told otherwise: nothing looks back."""
 
 GROUP: Final = 200
 """Events that may wait for their commit: what ends in one turn of the loop shares one."""
