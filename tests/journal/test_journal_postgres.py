@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -112,12 +113,15 @@ def test_without_patience_a_lost_connection_fails_the_commit_and_loses_nothing(
         with pytest.raises(JournalWriteFailed, match="no event is lost"):
             journal.append(note(1), durable=True)
         assert (journal.pending, len(journal)) == (1, 2)
-        journal.append(note(2))
         journal.commit()
+        postgres_server.execute(CUT)
+        large = journal.blobs.put(b"large" * 10_000)
+        journal.append(note(2), durable=True)
         assert numbers(journal) == [0, 1, 2]
     with Journal.open(tmp_path / "other", KEY, store=postgres_url, episode="e") as again:
         assert text.blob is not None
         assert again.blobs.get(text.blob) == b"long " * 1000
+        assert again.blobs.get(large) == b"large" * 10_000
 
 
 def test_a_stopped_server_fails_the_commit_and_a_later_one_writes_everything(
@@ -280,6 +284,20 @@ def test_the_folder_notes_its_store_without_the_password(tmp_path: Path, postgre
     Journal.open(tmp_path / "a", KEY).close()
 
 
+def test_an_episode_that_never_got_an_event_can_be_begun_again(tmp_path: Path, postgres_url: str) -> None:
+    dead = Journal.create(tmp_path / "a", "e", KEY, store=postgres_url)
+    with pytest.raises(JournalBusy):
+        Journal.create(tmp_path / "b", "e", KEY, store=postgres_url)
+    with open_store(postgres_url) as store, pytest.raises(JournalError, match="of that name"):
+        store.add_episode("e", "another key")
+    dead.abandon()
+    with Journal.create(tmp_path / "c", "e", KEY, store=postgres_url) as journal:
+        journal.append(note(0), durable=True)
+        assert journal.epoch == 2
+    with pytest.raises(JournalError, match="of that name"):
+        Journal.create(tmp_path / "d", "e", KEY, store=postgres_url)
+
+
 # errors
 
 
@@ -316,3 +334,8 @@ def test_without_the_driver_the_error_says_how_to_get_it(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtra, match=r"pip install 'terret\[postgres\]'"):
         open_store("postgresql://terret@127.0.0.1:1/nothing")
+
+
+def test_an_embedded_journal_does_not_load_the_driver() -> None:
+    code = "import sys, terret.journal; sys.exit(any(name.startswith('psycopg') for name in sys.modules))"
+    subprocess.run([sys.executable, "-c", code], check=True)

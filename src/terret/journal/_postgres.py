@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -91,14 +92,16 @@ class PostgresStore:
         return self._session.place
 
     def add_episode(self, name: str, public_key: str) -> None:
-        """Begin an episode.
+        """Begin an episode, or one of that name and key again that never got an event.
 
         Raises:
-            JournalError: There is one of that name already.
+            JournalError: There is another of that name already.
             JournalWriteFailed: The server cannot write.
         """
         insert = "INSERT INTO terret.episode (name, public_key) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING number"
-        if not self._session.change(insert, name, public_key):
+        if not self._session.change(insert, name, public_key) and (
+            self.public_key(name) != public_key or self.rows(name)
+        ):
             raise JournalError("the journal holds an episode of that name", value=name, where=self.place)
 
     def claim(self, episode: str, owner: str) -> int:
@@ -197,8 +200,13 @@ class PostgresStore:
 
     def put_blob(self, digest: str, content: bytes) -> None:
         """Keep a blob from the next :meth:`write` on, unless it is there already."""
-        if digest not in self._blobs and not (len(content) >= _LARGE and self.has_blob(digest)):
-            self._blobs[digest] = content
+        if digest in self._blobs:
+            return
+        # When the server is gone nothing is known; the next commit says so.
+        with contextlib.suppress(JournalError):
+            if len(content) >= _LARGE and self.has_blob(digest):
+                return
+        self._blobs[digest] = content
 
     def get_blob(self, digest: str) -> bytes | None:
         """The content of a blob; ``None`` when there is none."""
