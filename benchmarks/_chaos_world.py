@@ -119,16 +119,21 @@ def model(port: int, name: str) -> ScriptedModel:
     return ScriptedModel(texts, ModelIdentity(spec="scripted:chaos", provider="scripted", name="c", dialect="json"))
 
 
+STORE = os.environ.get("TERRET_STORE")
+"""Where the journals live; in the folder of each episode when unset."""
+
+
 async def go(folder: Path, port: int, faults: Callable[[str], None] | None, tier: Any = None) -> Episode | None:
     """Run the episode of a folder, or resume it where it exists; ``None`` when it never began."""
     if (folder / "live").exists() or (folder / "episode.json").exists():
         try:
             connect = lambda spec: model(port, folder.name)  # noqa: E731 - one line is plainer
-            return await resume_episode(folder, key=KEY, connect=connect, faults=faults)
+            return await resume_episode(folder, key=KEY, connect=connect, faults=faults, store=STORE)
         except EpisodeNotFound:
             return None
+    agent = model(port, folder.name)
     return await run_episode(
-        task(port), model=model(port, folder.name), folder=folder, key=KEY, level="H1", faults=faults, tier=tier
+        task(port), model=agent, folder=folder, key=KEY, level="H1", faults=faults, tier=tier, store=STORE
     )
 
 
