@@ -71,6 +71,8 @@ class Workers:
         self._log = (folder / "workers.log").open("ab")
         self.processes = [self._start() for _ in range(number)]
         self.frozen: subprocess.Popen[bytes] | None = None
+        self.thawed: subprocess.Popen[bytes] | None = None
+        """Has to notice by itself that it was taken for dead."""
 
     def look(self) -> None:
         """Start again what has ended."""
@@ -78,31 +80,38 @@ class Workers:
             code = process.poll()
             if code is None:
                 continue
+            if process is self.thawed:
+                self.thawed = None
             if code == LOST:
                 self.lost += 1
             elif code != -signal.SIGKILL:
                 self.crashed.append(f"exit code {code}")
             self.processes[place] = self._start()
 
-    def kill(self, place: int) -> None:
-        """End one with SIGKILL, unless it is frozen."""
-        process = self.processes[place % len(self.processes)]
-        if process is self.frozen or process.poll() is not None:
-            return
+    def kill(self, place: int) -> bool:
+        """End one with SIGKILL, unless it is frozen or has ended."""
+        process = self.processes[place]
+        if process in (self.frozen, self.thawed) or process.poll() is not None:
+            return False
         process.send_signal(signal.SIGKILL)
         process.wait()
         self.killed += 1
+        return True
+
+    def is_frozen(self, place: int) -> bool:
+        """Whether it stands still, or stood."""
+        return self.processes[place] in (self.frozen, self.thawed)
 
     def freeze(self, place: int) -> None:
         """Stop one with SIGSTOP."""
-        self.frozen = self.processes[place % len(self.processes)]
+        self.frozen = self.processes[place]
         self.frozen.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let the frozen one go on."""
         if self.frozen is not None:
             self.frozen.send_signal(signal.SIGCONT)
-            self.frozen = None
+            self.frozen, self.thawed = None, self.frozen
 
     def close(self) -> None:
         """End all of them."""

@@ -36,11 +36,10 @@ SEED = 5
 
 
 class Plan(NamedTuple):
-    """What happens to the fleet while it works: when, in seconds or in shares of the episodes that have ended."""
+    """What happens: a kill every so many seconds, restarts when so large a share of the episodes has ended."""
 
     kill_every_s: float
     lease_s: float = LEASE_S
-    freeze_at: float = 0.25
     restarts: tuple[tuple[float, signal.Signals], ...] = ((0.35, signal.SIGINT), (0.65, signal.SIGQUIT))
 
 
@@ -73,21 +72,20 @@ def disturb(fleet: Fleet, server: PostgresServer, workers: Workers, episodes: in
     rng = random.Random(SEED)
     fate = Fate()
     due = list(plan.restarts)
-    next_kill = time.monotonic() + plan.kill_every_s
+    next_kill = time.monotonic()
     while True:
         if time.monotonic() > until:
             raise TimeoutError(f"{_ended(fleet)} of {episodes} episodes ended in time")
         workers.look()
         ended = _ended(fleet)
-        if ended >= episodes and workers.frozen is None:
+        if ended >= episodes and workers.frozen is None and workers.thawed is None and not due:
             return fate
-        if time.monotonic() >= next_kill and ended < episodes:
-            workers.kill(rng.randrange(WORKERS))
+        if time.monotonic() >= next_kill and (busy := _busy(fleet, workers)) and workers.kill(rng.choice(busy).place):
             next_kill = time.monotonic() + plan.kill_every_s * rng.uniform(0.7, 1.3)
-        if not fate.frozen and ended >= plan.freeze_at * episodes:
-            _freeze(fleet, workers, fate)
         elif workers.frozen is not None and _taken(fleet, fate):
             workers.thaw()
+        elif not fate.frozen and workers.killed:
+            _freeze(fleet, workers, fate)
         if due and ended >= due[0][0] * episodes and workers.frozen is None and fate.frozen:
             server.restart(due.pop(0)[1])
             fate.restarts += 1
@@ -98,24 +96,42 @@ def _ended(fleet: Fleet) -> int:
     return sum(row.state not in ("queued", "running") for row in fleet.episodes(limit=100_000))
 
 
-def _freeze(fleet: Fleet, workers: Workers, fate: Fate) -> None:
-    """Freeze a worker in the middle of an episode, if there is one."""
+class Busy(NamedTuple):
+    """A worker in the middle of an episode."""
+
+    place: int
+    worker: str
+    episode: str
+
+
+def _busy(fleet: Fleet, workers: Workers) -> list[Busy]:
+    """The workers that are in the middle of an episode and not frozen."""
     midway = {row[0] for row in fleet.database.rows(_MIDWAY)}
+    places = {str(process.pid): place for place, process in enumerate(workers.processes)}
+    found: list[Busy] = []
     for row in fleet.episodes(state="running"):
-        for place, process in enumerate(workers.processes):
-            if row.id in midway and row.worker is not None and row.worker.split(":")[1] == str(process.pid):
-                workers.freeze(place)
-                fate.held = [one.id for one in fleet.episodes(state="running") if one.worker == row.worker]
-                if row.id in fate.held:
-                    fate.frozen = row.worker
-                    return
-                workers.thaw()
+        place = places.get(row.worker.split(":")[1]) if row.worker is not None else None
+        if row.id in midway and row.worker and place is not None and not workers.is_frozen(place):
+            found.append(Busy(place, row.worker, row.id))
+    return found
 
 
 _MIDWAY = (
     "SELECT name FROM terret.episode JOIN terret.event ON episode = number"
     " GROUP BY name HAVING count(*) BETWEEN 8 AND 60"
 )
+
+
+def _freeze(fleet: Fleet, workers: Workers, fate: Fate) -> None:
+    """Freeze a worker in the middle of an episode, if there is one and it still is when it stands still."""
+    for busy in _busy(fleet, workers):
+        workers.freeze(busy.place)
+        held = [row.id for row in fleet.episodes(state="running") if row.worker == busy.worker]
+        if busy.episode in held:
+            fate.frozen, fate.held = busy.worker, held
+            return
+        workers.thaw()
+        workers.thawed = None
 
 
 def _taken(fleet: Fleet, fate: Fate) -> bool:
@@ -183,6 +199,7 @@ def run(episodes: int, plan: Plan, minutes: float) -> dict[str, Any]:
                 f"postgresql://terret@/{server.database().rpartition('/')[2]}?host={server.folder}&port={server.port}"
             )
             with Fleet(address, patience_s=30.0) as fleet:
+                fleet.limit(slots=max(1, min(4, episodes // 12)))
                 submit(fleet, counter.port, episodes)
                 workers = Workers(address, folder, counter, plan.lease_s, WORKERS)
                 started = time.monotonic()

@@ -145,5 +145,5 @@ def test_workers_sign_with_one_key(
 @pytest.mark.timeout(170)
 def test_a_fleet_that_is_killed_frozen_and_restarted_finishes_every_episode_once(capsys: Any) -> None:
     pytest.importorskip("psycopg", reason="the driver is missing: pip install 'terret[postgres]'")
-    code = benchmark.main(["--episodes", "5", "--kill-every", "6", "--lease", "2", "--minutes", "2.5"])
+    code = benchmark.main(["--episodes", "5", "--kill-every", "12", "--minutes", "2.4"])
     assert code == 0, capsys.readouterr().out
