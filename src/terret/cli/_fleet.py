@@ -26,8 +26,8 @@ def fleet_options(body: F) -> F:
     return store(name(wrapped))
 
 
-def open_fleet(store: str | None, name: str) -> Fleet:
-    """The fleet that the options name.
+def open_fleet(store: str | None, name: str, *, patience_s: float = 2.0) -> Fleet:
+    """The fleet that the options name; ``patience_s`` is how long to wait for its server.
 
     Raises:
         ConfigError: No store is named.
@@ -37,4 +37,4 @@ def open_fleet(store: str | None, name: str) -> Fleet:
         raise ConfigError("no store is named", hint="give --store postgresql://USER@HOST/NAME or set TERRET_STORE")
     from terret.fleet import Fleet
 
-    return Fleet(store, name)
+    return Fleet(store, name, patience_s=patience_s)

@@ -56,7 +56,7 @@ def command(
 
     chosen: Any
     chosen, allow_none = isolation(tier, no_sandbox)
-    with open_fleet(store, fleet) as found:
+    with open_fleet(store, fleet, patience_s=30.0) as found:
         equipment = Equipment(
             connect=_models(model),
             folder=_folder(work),

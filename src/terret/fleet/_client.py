@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import msgspec
 
-from terret.errors import ConfigError, EpisodeNotFound
-from terret.fleet._database import Database
+from terret.errors import ConfigError, EpisodeNotFound, JournalError
+from terret.fleet._database import Database, Unreachable
 from terret.fleet._engine import APPLICATION_VERSION, PER_TENANT, POLL_S, SLOTS, WORKFLOW, client, migrate, translated
 from terret.fleet._parcel import unwrap
 from terret.fleet._records import drop, fence
@@ -50,11 +50,23 @@ class Fleet:
         self.name = checked_name("fleet", name)
         self.database = Database(url, patience_s=patience_s)
         self.shelf = Shelf(self.database)
-        self.database.prepare()
-        migrate(url)
+        self._prepare(patience_s)
         self._client = client(url, name)
         if self._retrieve(name) is None:
             self.limit()
+
+    def _prepare(self, patience_s: float) -> None:
+        """Make all tables, as soon as PostgreSQL is there."""
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                self.database.prepare()
+                migrate(self.database.url)
+                return
+            except (Unreachable, JournalError):
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(0.5)
 
     # episodes
 
