@@ -37,7 +37,7 @@ def kill_one(folder: Path, mode: str, rng: random.Random) -> dict[str, object]:
         os.close(reader)
         write_for_ever(folder, mode, writer)
     os.close(writer)
-    patience = rng.randrange(1, 60 if mode == "full" else 400)
+    patience = rng.randrange(1, 60 if mode == "full" or STORE else 400)
     acknowledged = 0
     for _ in range(patience):
         acknowledged = int.from_bytes(os.read(reader, 4), "big")
