@@ -330,5 +330,6 @@ def test_a_writer_killed_at_any_point_loses_no_durable_event(house: House, tmp_p
         assert report["signal"] == 9
         assert report["kept"] >= report["acknowledged"], report
         assert report["texts"] == list(range(report["kept"])), report
-        assert report["read"] == report["kept"], report
+        # The server may still be at the dead writer's last statement when it is read.
+        assert report["acknowledged"] <= report["read"] <= report["kept"], report
     assert len({report["kept"] for report in reports}) > 3

@@ -65,12 +65,14 @@ class FolderOrders:
 
     def __init__(self, folder: Path, epoch: int = 0, *, keep: bool = False) -> None:
         self.folder = folder
+        self._path = str(folder)
         self._epoch = epoch
         self._keep = keep
 
     def pending(self) -> Sequence[Order]:
         """What lies in the folder; what cannot be read as an order is left out."""
-        if not self.folder.is_dir():
+        # Asked at every turn, and nearly always in vain.
+        if not os.path.isdir(self._path):  # noqa: PTH112
             return ()
         found: list[Order] = []
         for kind in _KINDS:

@@ -195,7 +195,7 @@ class Journal:
             if not self._open:
                 raise JournalError("the journal is closed", where=str(self.folder))
             seq = len(self)
-            ts = round(float(self.clock()) + self._ahead, 6)
+            ts = int((self.clock() + self._ahead) * 1e6) / 1e6
             if seq and ts < self._events[-1].ts:
                 # A clock that was set back: time goes on from the last event instead of standing still.
                 self._ahead += self._events[-1].ts - ts

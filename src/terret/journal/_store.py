@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -40,7 +41,6 @@ _LAST = (1 << _SHIFT) - 1
 
 _ROWS = 250
 """Lines in one statement; SQLite allows 32,766 values."""
-_INSERT = "INSERT INTO event (id, line) SELECT column1, column2 FROM (VALUES "
 _FENCE = " WHERE EXISTS (SELECT 1 FROM lease WHERE episode = ? AND epoch = ?)"
 
 _PAGE_BYTES = 8192
@@ -202,12 +202,11 @@ class Store:
             values: list[object] = []
             for seq, line in part:
                 values += (base | seq, line)
-            insert = _INSERT + ", ".join(["(?, ?)"] * len(part)) + ")"
             if epoch is None:
-                self._db.execute(insert, values)
+                self._db.execute(_insert(len(part)), values)
                 continue
             # The check and the write are one statement, hence one transaction.
-            if self._db.execute(insert + _FENCE, [*values, number, epoch]).rowcount < 1:
+            if self._db.execute(_insert(len(part)) + _FENCE, [*values, number, epoch]).rowcount < 1:
                 found = self._db.execute("SELECT epoch, owner FROM lease WHERE episode = ?", (number,)).fetchone()
                 raise self._fenced(Lease(*found) if found else None)
 
@@ -337,6 +336,11 @@ class Store:
             if isinstance(error, JournalError):
                 raise
             raise _write_error(error, self.path) from None
+
+
+@cache
+def _insert(count: int) -> str:
+    return f"INSERT INTO event (id, line) SELECT column1, column2 FROM (VALUES {', '.join(['(?, ?)'] * count)})"
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

@@ -110,7 +110,8 @@ class Agent:
 
     async def over(self) -> bool:
         """Make the edits of a fork that are due between turns; whether the task was declared complete."""
-        await self._take_in(self.edits.between_turns())
+        if self.edits.left:
+            await self._take_in(self.edits.between_turns())
         return self.kernel.completed is not None
 
     async def hear(self) -> None:

@@ -68,6 +68,11 @@ class Edits:
         if self.replies:
             kernel.model = _Answering(kernel.model, lambda: self.replies.get(kernel.turn), kernel.load)
 
+    @property
+    def left(self) -> bool:
+        """Whether there are edits still to be made."""
+        return bool(self._left)
+
     def author(self, turn: int) -> str:
         """Who chose the actions of a turn."""
         return "human" if turn in self.replies else "agent"

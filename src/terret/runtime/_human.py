@@ -75,6 +75,7 @@ class Human:
         self._known = [text for text in known if text]
         self._asked = 0
         self._orders = orders
+        self._pending: Sequence[Order] = ()
         self._stops: dict[str, Order] = {}
         self._granted: dict[tuple[str, str], dict[str, Any]] = {}
         self._refused: dict[tuple[str, str], dict[str, Any]] = {}
@@ -86,7 +87,8 @@ class Human:
 
     async def given(self) -> list[HumanInput]:
         """What came unasked: an operator's order to stop and, where a human takes part, what the queue holds."""
-        stops = [order for order in self._pending() if order.kind == "stop"]
+        self._pending = () if self._orders is None else self._orders.pending()
+        stops = [order for order in self._pending if order.kind == "stop"]
         self._stops = {order.as_input().name: order for order in stops}
         queued = await self.queue.poll() if self.takes_part else ()
         return [*(order.as_input() for order in stops), *queued]
@@ -100,20 +102,17 @@ class Human:
             self._orders.settle(order)
 
     def pause(self, kernel: Kernel) -> None:
-        """Record an operator's order to pause and put the episode aside; nothing without one.
+        """Record an operator's order to pause that came with what was given, and put the episode aside.
 
         Raises:
             Suspended: There is one.
         """
-        for order in self._pending():
+        for order in self._pending:
             if order.kind == "pause" and self._orders is not None:
                 kernel.recorder.emit(EpisodePaused(kernel.turn - 1, order.by, order.reason), durable=True)
                 self._orders.settle(order)
                 why = f"paused by {order.by or 'an operator'}" + (f": {order.reason}" if order.reason else "")
                 raise Suspended("order", PAUSED, why)
-
-    def _pending(self) -> Sequence[Order]:
-        return () if self._orders is None else self._orders.pending()
 
     async def question(self, kernel: Kernel, text: str) -> str:
         """A person's answer to a question of the agent's, or why there is none."""
