@@ -47,6 +47,7 @@ def command(
     compares bytes; applies the patch to a fresh workspace and runs the checks again. Each kind of damage has its
     own exit code, 10 to 22.
     """
+    from terret.operate import archive_of
     from terret.runtime import verify_package
 
     if to is not None and export is None:
@@ -62,13 +63,14 @@ def command(
         if export:
             raise ConfigError("--export is for one package", value=str(package), hint="name an episode of the sequence")
         return _sequence(out, package, key, step, rerun=not no_rerun, tier=chosen, allow_none=allow_none)
-    if not package.is_dir():
+    archive = None if package.exists() else archive_of(package)
+    if archive is not None or package.is_file():
         if export:
             raise ConfigError(
                 "--export is for a package folder", value=str(package), hint="terret import brings it back"
             )
         options: dict[str, Any] = {"rerun": not no_rerun, "tier": chosen, "allow_none": allow_none}
-        return _wrapped(out, package, key, step, **options)
+        return _wrapped(out, package, archive, key, step, **options)
     verified = verify_package(
         package, rerun=not no_rerun, expected_key=checked_key(key), tier=chosen, allow_none=allow_none, listener=step
     )
@@ -83,15 +85,14 @@ def command(
     return 0
 
 
-def _wrapped(out: Output, source: Path, key: str | None, step: Any, **options: Any) -> int:
+def _wrapped(out: Output, source: Path, archive: Path | None, key: str | None, step: Any, **options: Any) -> int:
     """Prove every package in a file, or the one that an archive beside the folder's place holds."""
     import tempfile
 
     from terret.cli._words import plural
-    from terret.operate import archive_of, unpacked
+    from terret.operate import unpacked
     from terret.runtime import verify_package
 
-    archive = archive_of(source)
     proved: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="terret-verify-") as scratch:
         for folder in unpacked(archive or source, Path(scratch), episode=source.name if archive else None):

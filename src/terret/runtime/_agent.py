@@ -116,7 +116,8 @@ class Agent:
 
     async def hear(self) -> None:
         """Take in what a person gave since the last turn; raises :class:`Stop` when they end the episode."""
-        await self._take_in(self.ear.hear())
+        if not self.ear.silent():
+            await self._take_in(self.ear.hear())
 
     async def _take_in(self, given: Awaitable[list[str]]) -> None:
         edits = self.kernel.edits

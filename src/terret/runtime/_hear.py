@@ -33,6 +33,11 @@ class Ear:
         self._kernel = kernel
         self._recorded: dict[str, str] = {}
 
+    def silent(self) -> bool:
+        """Whether there is nothing to take in: nobody takes part, nobody ordered anything, nothing is recorded."""
+        kernel = self._kernel
+        return kernel.human.silent() and not kernel.recorder.replaying
+
     async def hear(self) -> list[str]:
         """Everything new, as the agent is to be told.
 

@@ -85,6 +85,12 @@ class Human:
         """What help is judged against."""
         return {"objective": self._objective, "known": list(self._known)}
 
+    def silent(self) -> bool:
+        """Whether nobody takes part, said anything or ordered anything."""
+        if self.takes_part or self.remarks:
+            return False
+        return self._orders is None or not self._orders.pending()
+
     async def given(self) -> list[HumanInput]:
         """What came unasked: an operator's order to stop and, where a human takes part, what the queue holds."""
         self._pending = () if self._orders is None else self._orders.pending()
