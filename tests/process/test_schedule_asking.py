@@ -147,6 +147,41 @@ def test_uses_are_spent_by_what_was_carried_out_only(tmp_path: Path) -> None:
     assert [result == "done" for result in results] == [False, False, True, True, False]
 
 
+def test_what_an_approved_effect_used_stays_used_after_a_restart(tmp_path: Path) -> None:
+    def table() -> CapabilityTable:
+        made = CapabilityTable("host")
+        made.grant("fs:**", ["read", "write"])
+        made.grant("shell:git", ["execute"], uses=1)
+        made.grant("shell:rm", ["execute"], "ask")
+        return made
+
+    first = Run(["git add && rm a"], tmp_path, Person(["git add && rm a"]))
+    second = Run(["git add && rm a"], tmp_path, Person())
+
+    async def stopped(run: Run) -> tuple[str, CapabilityTable]:
+        async def body(seat: Seat) -> list[str]:
+            results = await run.body(seat)
+            await seat.sleep(1e6)
+            return results
+
+        exists = (tmp_path / "journal.db").exists()
+        with Journal.open(tmp_path, KEY) if exists else Journal.create(tmp_path, "ask", KEY) as journal:
+            scheduler = Scheduler({"agent": body}, journal=journal, human=run.person)
+            process = scheduler.spawn("agent", authority=table())
+            for _ in range(50):
+                await asyncio.sleep(0)
+            waits = process.status
+            await scheduler.drain()
+            return waits, process.authority
+
+    for run in (first, second):
+        waits, authority = asyncio.run(stopped(run))
+        assert waits == "waiting_event"
+        git = next(one.id for one in authority.capabilities() if one.resource == "shell:git")
+        assert authority.status(git) == "exhausted"
+    assert (first.done, second.done) == (["git add && rm a"], [])
+
+
 def test_a_right_of_its_own_is_a_plain_value() -> None:
     one = wanted("fs.read", {"path": "a"})[0]
     assert isinstance(one, Wanted)

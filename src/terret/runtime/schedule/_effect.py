@@ -149,12 +149,8 @@ class Effect:
         """Spend what a recorded effect used up of its capability."""
         if self.primitive == "clock.wait":
             return
-        decision, permits = self._permits()
-        for permit in permits:
-            if decision["effect"] == "allow":
-                self.seat.process.authority.commit(permit)
-            else:
-                self.seat.process.authority.release(permit)
+        for permit in self._permits()[1]:
+            self.seat.process.authority.commit(permit)
 
     def _permits(self) -> tuple[dict[str, Any], list[Reservation]]:
         """The strictest decision about the rights it takes, the first of equally strict ones, and what was reserved."""
