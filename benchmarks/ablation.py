@@ -20,13 +20,12 @@ from benchmarks._ablation_world import LIMITS, OneNamespace, Person, World
 from benchmarks._report import Figure, finish, parser
 from terret.journal import Denied, Event, Intent, Journal, Outcome, SigningKey
 from terret.models import Message
-from terret.permissions import RIGHTS, CapabilityTable
+from terret.permissions import KINDS, RIGHTS, CapabilityTable
 from terret.runtime.primitives import Namespaces, ProcessPrimitives, register_tool
 from terret.runtime.schedule import Scheduler, Seat
 from terret.tools import ToolFailure
 
 KEY = SigningKey(bytes(range(32)))
-KINDS = ("fs", "shell", "net", "memory", "secret", "model", "human", "workspace", "checkpoint", "tool", "clock")
 CONFIRMED = ("run", "made", "delete", "post", "send")
 """Tools that a confirmation wrapper asks about."""
 
@@ -161,9 +160,8 @@ class Attempt:
         keep = None
         if self.task.keep is not None:
             held = seat.process.authority.capabilities()
-            names = {word for one in self.task.keep for word in [one.rpartition(" ")[2]]}
-            only = {one.rpartition(" ")[2]: one.partition(" ")[0] for one in self.task.keep if " " in one}
-            keep = [one.id for one in held if one.resource in names and _fits(one.rights, only.get(one.resource))]
+            only = {resource: rights for rights, _, resource in (one.rpartition(" ") for one in self.task.keep)}
+            keep = [one.id for one in held if one.resource in only and _fits(one.rights, only[one.resource])]
         number = self.world.step
         pid = await seat.fork(image="agent", keep=keep)
         self.world.step = number
@@ -243,8 +241,8 @@ _PRIMITIVE = {
 }  # fmt: skip
 
 
-def _fits(rights: frozenset[str], only: str | None) -> bool:
-    return only is None or rights == frozenset({only, "list"})
+def _fits(rights: frozenset[str], only: str) -> bool:
+    return not only or rights == frozenset({only, "list"})
 
 
 def _told(events: Sequence[Event], pid: int) -> list[tuple[str, str]]:

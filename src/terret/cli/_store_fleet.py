@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from terret.errors import ConfigError, EpisodeNotFound, JournalError
 from terret.fleet import Fleet, QueuedEpisode
 from terret.journal import Event, Journal
-from terret.operate import EpisodeFacts, Signalled, Tally
+from terret.operate import EpisodeFacts, Signalled, Tally, facts_of
 
 if TYPE_CHECKING:
     from terret.operate import SignalKind, State
@@ -64,27 +66,24 @@ class StoreFleet:
             tally = Tally(self.events(row.id)) if row.started is not None else Tally()
         except (EpisodeNotFound, JournalError):
             tally = Tally()
-        opened, delivery = tally.opened, row.delivery
-        facts = EpisodeFacts(
+        delivery = row.delivery
+        facts = facts_of(
+            tally,
             name=row.id,
-            id=row.id,
             place=f"tenant {row.tenant}",
             state=STATES[row.state],
-            task=opened.task_name if opened else "",
-            model=str(opened.model.get("spec", "")) if opened else "",
-            level=opened.level if opened else "",
-            turn=delivery.turns if delivery else tally.turn,
-            steps=int(opened.budget["steps"]) if opened and "steps" in opened.budget else None,
-            tokens=tally.tokens["input"] + tally.tokens["output"],
-            model_calls=tally.model_calls,
-            cost=tally.cost,
-            events=delivery.events if delivery else tally.seq + 1,
-            began=tally.began or row.submitted,
-            latest=tally.latest or row.submitted,
-            label=delivery.label if delivery else None,
-            stop_reason=delivery.stop_reason if delivery else None,
-            doing=tally.doing if row.state == "running" else "",
             owner=row.worker or "" if row.state == "running" else "",
             note=row.error or ("cancelled" if row.state == "cancelled" else ""),
+        )
+        # The queue knows how an episode ended when its journal was dropped, and nothing else of an end.
+        facts = msgspec.structs.replace(
+            facts,
+            id=row.id,
+            turn=delivery.turns if delivery else facts.turn,
+            events=delivery.events if delivery else facts.events,
+            began=facts.began or row.submitted,
+            latest=facts.latest or row.submitted,
+            label=delivery.label if delivery else None,
+            stop_reason=delivery.stop_reason if delivery else None,
         )
         return facts, tally

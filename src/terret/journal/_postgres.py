@@ -22,7 +22,7 @@ from terret.journal._postgres_sql import (
     SCHEMA_VERSION,
     SET_ASIDE,
 )
-from terret.journal._stores import Lease, Row
+from terret.journal._stores import Lease, Row, fenced, hold
 
 _LARGE = 16 << 10
 """A blob of this size is not sent before it is known to be missing."""
@@ -123,9 +123,7 @@ class PostgresStore:
             JournalBusy: Another process has taken the episode over.
             JournalError: The store cannot be read.
         """
-        lease = self.lease(episode)
-        if lease is None or lease.epoch != epoch:
-            raise self._fenced(lease)
+        hold(self.lease(episode), epoch, self.place)
 
     def acquire(self, episode: str, *, take_over: bool = False) -> None:
         """Be the one that may open an episode; the server forgets it when this session ends.
@@ -303,7 +301,7 @@ class PostgresStore:
             return 0, 0
         if not owned:
             found = self._session.fetch("SELECT epoch, owner FROM terret.lease WHERE episode = %s", [batch.number])
-            raise self._fenced(Lease(*found[0]) if found else None)
+            raise fenced(Lease(*found[0]) if found else None, self.place)
         return int(inserted), int(flushed)
 
     def _compare(self, batch: _Batch) -> None:
@@ -342,11 +340,3 @@ class PostgresStore:
         if number is None:
             raise JournalError("the journal holds no such episode", value=episode, where=self.place)
         return number
-
-    def _fenced(self, lease: Lease | None) -> JournalBusy:
-        return JournalBusy(
-            "another process has taken the episode over",
-            value=lease.owner if lease else None,
-            where=self.place,
-            hint="this process has to stop; nothing that the new owner recorded was changed",
-        )

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from terret.errors import EpisodeNotFound, JournalBusy, JournalCorrupt, JournalError, JournalWriteFailed
+from terret.errors import EpisodeNotFound, JournalCorrupt, JournalError, JournalWriteFailed
 from terret.journal._blobs import Durability
 from terret.journal._head import Anchor
-from terret.journal._stores import Lease, Row
+from terret.journal._stores import Lease, Row, fenced, hold
 
 APPLICATION_ID = 0x74657272
 """Marks the SQLite file as terret's (``terr``)."""
@@ -147,7 +147,7 @@ class Store:
         )
         lease = self.lease(episode)
         if lease is None or lease.owner != owner:
-            raise self._fenced(lease)
+            raise fenced(lease, self.place)
         return lease.epoch
 
     def lease(self, episode: str) -> Lease | None:
@@ -162,9 +162,7 @@ class Store:
             JournalBusy: Another process has taken the episode over.
             JournalError: The file cannot be read.
         """
-        lease = self.lease(episode)
-        if lease is None or lease.epoch != epoch:
-            raise self._fenced(lease)
+        hold(self.lease(episode), epoch, self.place)
 
     def write(
         self, episode: str, rows: Sequence[Row], anchors: Sequence[Anchor] = (), epoch: int | None = None
@@ -208,7 +206,7 @@ class Store:
             # The check and the write are one statement, hence one transaction.
             if self._db.execute(_insert(len(part)) + _FENCE, [*values, number, epoch]).rowcount < 1:
                 found = self._db.execute("SELECT epoch, owner FROM lease WHERE episode = ?", (number,)).fetchone()
-                raise self._fenced(Lease(*found) if found else None)
+                raise fenced(Lease(*found) if found else None, self.place)
 
     def set_aside(self, episode: str, first: int, reason: str, now: float) -> None:
         """Take the events from ``first`` on out of the chain; their bytes stay in table ``set_aside``.
@@ -310,14 +308,6 @@ class Store:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise _read_error(error, self.path) from None
-
-    def _fenced(self, lease: Lease | None) -> JournalBusy:
-        return JournalBusy(
-            "another process has taken the episode over",
-            value=lease.owner if lease else None,
-            where=str(self.path),
-            hint="this process has to stop; nothing that the new owner recorded was changed",
-        )
 
     def _transact(
         self, steps: Iterable[tuple[str, Sequence[tuple[Any, ...]]]], first: Callable[[], None] | None = None

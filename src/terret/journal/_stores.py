@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from terret.errors import JournalBusy
 from terret.journal._head import Anchor
 
 Row = tuple[int, bytes]
@@ -17,6 +18,22 @@ class Lease(NamedTuple):
 
     epoch: int
     owner: str
+
+
+def fenced(lease: Lease | None, place: str) -> JournalBusy:
+    """What tells an earlier owner that an episode is another's by now."""
+    return JournalBusy(
+        "another process has taken the episode over",
+        value=lease.owner if lease else None,
+        where=place,
+        hint="this process has to stop; nothing that the new owner recorded was changed",
+    )
+
+
+def hold(lease: Lease | None, epoch: int, place: str) -> None:
+    """Make sure that an epoch is the present one; raises JournalBusy when it is not."""
+    if lease is None or lease.epoch != epoch:
+        raise fenced(lease, place)
 
 
 class EventStore(Protocol):

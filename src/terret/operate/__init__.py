@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from terret.operate._archive import ARCHIVE, Archive, ArchivedBlobs, ArchivedEpisode
 from terret.operate._bundle import archive_of, export_package, unpacked
-from terret.operate._facts import UNFINISHED, EpisodeFacts, Fleet, SignalKind, Signalled, State
+from terret.operate._facts import UNFINISHED, EpisodeFacts, Fleet, SignalKind, Signalled, State, facts_of
 from terret.operate._folder import FolderFleet
 from terret.operate._follow import follow
 from terret.operate._intake import Intake, take_in
@@ -37,6 +37,7 @@ __all__ = [
     "Tally",
     "archive_of",
     "export_package",
+    "facts_of",
     "follow",
     "health",
     "metrics",

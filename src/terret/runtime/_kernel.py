@@ -19,7 +19,7 @@ from terret.errors import InfrastructureError, ModelContextExceeded
 from terret.guard import Hooks
 from terret.journal import Declared, Denied, Faulted, Intent, Outcome, StateUpdated, Text, load_text
 from terret.mandates import MandateGate
-from terret.models import Model, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
+from terret.models import Model, Reply, Request, Sampling, ToolSpec
 from terret.norms import Decider
 from terret.runtime._budget import Ledger
 from terret.runtime._capable import Capable, authorised
@@ -41,7 +41,7 @@ from terret.runtime._recorder import Recorder
 from terret.runtime._running import completed, run_command
 from terret.runtime._states import StateKeeper
 from terret.runtime._stop import Stop, Suspended
-from terret.runtime._transcript import Transcript, journalled
+from terret.runtime._transcript import Transcript, journalled, recorded_reply, reply_of
 from terret.sandbox import Command, Completed, Entry, FileRefused, Sandbox, Workspace
 from terret.task import Limits
 from terret.tools import ToolFailure
@@ -331,18 +331,9 @@ class Kernel:
                 reply = await self.model.complete(request, self.recorder.token)
             except ModelContextExceeded as error:
                 return "error", {"message": error.message}, {}
-            result = {
-                "text": self.text(reply.text),
-                "finish": reply.finish,
-                "tool_calls": [msgspec.to_builtins(call) for call in reply.tool_calls],
-                "usage": msgspec.to_builtins(reply.usage),
-                "seconds": round(reply.seconds, 4),
-                "first_token_s": reply.first_token_s,
-                "retries": reply.retries,
-            }
             spent = reply.usage
             counts = {"input": spent.input, "output": spent.output, "cached": spent.cached, "cost": spent.cost}
-            return "ok", result, counts
+            return "ok", recorded_reply(reply, self.text), counts
 
         try:
             outcome = await self.effect("model.complete", args, act)
@@ -352,15 +343,11 @@ class Kernel:
         if outcome.status != "ok":
             self.ledger.settle(reservation, model_calls=1)
             raise Stop("context_exceeded", outcome.result["message"])
-        usage = msgspec.convert(outcome.result["usage"], Usage)
+        reply = reply_of(outcome.result, self.load(outcome.result["text"]))
+        usage = reply.usage
         self.ledger.settle(reservation, model_calls=1, tokens=usage.input + usage.output, cost=usage.cost)
-        return Reply(
-            text=await self.hooked.words("before_message_write", self.load(outcome.result["text"])),
-            finish=outcome.result["finish"],
-            tool_calls=tuple(msgspec.convert(call, ToolCall) for call in outcome.result["tool_calls"]),
-            usage=usage,
-            seconds=outcome.result["seconds"],
-        )
+        said = await self.hooked.words("before_message_write", reply.text)
+        return reply if said is reply.text else msgspec.structs.replace(reply, text=said)
 
     async def ask(self, question: str) -> str:
         """Ask a person (primitive ``human.ask``); what they say, or why there is no answer."""

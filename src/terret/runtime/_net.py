@@ -7,14 +7,14 @@ has a key by which the other side knows it again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, Protocol
 
 import msgspec
 
 from terret.journal import Outcome
-from terret.runtime._classes import Act, Done, raise_refusal
+from terret.runtime._classes import Done, raise_refusal
 from terret.runtime._kernel import Kernel
 from terret.task import Task
 from terret.tools import Tool, ToolFailure, ToolResult, tool
@@ -64,20 +64,8 @@ class HttpProvider(Protocol):
         ...
 
 
-class EffectPath(Protocol):
-    """What a request needs of whoever sends it: the effect path, and texts as the journal keeps them."""
-
-    async def effect(
-        self,
-        primitive: str,
-        args: dict[str, Any],
-        act: Act,
-        *,
-        shown: Callable[[], str] = str,
-        key: str | None = None,
-    ) -> Outcome:
-        """Authorise, record the intent, act, record the outcome."""
-        ...
+class Texts(Protocol):
+    """Texts as the journal keeps them."""
 
     def text(self, text: str) -> dict[str, Any]:
         """A text as the journal keeps it."""
@@ -140,11 +128,14 @@ async def net_request(
     Raises:
         ToolFailure: It is refused, cannot be sent, or nobody knows whether it was carried out.
     """
-    return await send(kernel, provider, method, url, body=body, headers=headers, key=_key(kernel) if once else None)
+    return await send(
+        kernel.effect, kernel, provider, method, url, body=body, headers=headers, key=_key(kernel) if once else None
+    )
 
 
 async def send(
-    path: EffectPath,
+    effect: Callable[..., Awaitable[Outcome]],
+    texts: Texts,
     provider: HttpProvider,
     method: str,
     url: str,
@@ -153,10 +144,10 @@ async def send(
     headers: Mapping[str, str] | None = None,
     key: str | None = None,
 ) -> HttpReply:
-    """Send a request over an effect path, repeated under its ``key`` when no reply comes; raises ToolFailure."""
+    """Send a request as an ``effect``, repeated under its ``key`` when no reply comes; raises ToolFailure."""
     args: dict[str, Any] = {"method": method, "url": url, "headers": dict(headers or {})}
     if body:
-        args["body"] = path.text(body)
+        args["body"] = texts.text(body)
     sent = {**args["headers"], **({KEY_HEADER: key} if key else {})}
     request = HttpRequest(method, url, sent, body.encode())
 
@@ -173,13 +164,13 @@ async def send(
                     message = f"{error}; whether the request was carried out is not known: check first"
                     return ("error" if method in ("GET", "HEAD") else "unknown"), _lost(message), {}
             else:
-                return _done(path, reply)
+                return _done(texts, reply)
         return "unknown", _lost(f"no reply in {_ATTEMPTS} attempts under one key; check whether it was carried out"), {}
 
-    outcome = await path.effect("net.request", args, act, shown=lambda: f"{method} {url}\n{body}", key=key)
+    outcome = await effect("net.request", args, act, shown=lambda: f"{method} {url}\n{body}", key=key)
     raise_refusal(outcome)
     result = outcome.result
-    text = path.load(result["body"]).encode()
+    text = texts.load(result["body"]).encode()
     return HttpReply(result["status"], result["headers"], text, result["truncated"])
 
 
@@ -219,12 +210,12 @@ def with_net(task: Task, extra_tools: dict[str, Tool] | None) -> dict[str, Tool]
     return {**net_tools(), **(extra_tools or {})} if task.permissions.hosts else extra_tools
 
 
-def _done(path: EffectPath, reply: HttpReply) -> Done:
+def _done(texts: Texts, reply: HttpReply) -> Done:
     kept = {name: value for name, value in reply.headers.items() if name in ("content-type", "location", "etag")}
     result = {
         "status": reply.status,
         "headers": kept,
-        "body": path.text(reply.body.decode("utf-8", "replace")),
+        "body": texts.text(reply.body.decode("utf-8", "replace")),
         "truncated": reply.truncated,
     }
     return ("ok" if reply.status < 400 else "error"), result, {"bytes": len(reply.body)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from terret.models import GENESIS_DIGEST, Message, chain_digest
+from terret.models import GENESIS_DIGEST, Message, Reply, ToolCall, Usage, chain_digest
 
 CHARS_PER_TOKEN = 3.2
 """A cautious estimate for code and English; only used to reserve budget and to keep within the window."""
@@ -55,3 +55,27 @@ def journalled(message: Message, text: Callable[[str], dict[str, Any]]) -> dict[
     if message.tool_call_id is not None:
         plain["tool_call_id"] = message.tool_call_id
     return plain
+
+
+def recorded_reply(reply: Reply, text: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """A reply as the outcome of its call keeps it."""
+    return {
+        "text": text(reply.text),
+        "finish": reply.finish,
+        "tool_calls": [msgspec.to_builtins(call) for call in reply.tool_calls],
+        "usage": msgspec.to_builtins(reply.usage),
+        "seconds": round(reply.seconds, 4),
+        "first_token_s": reply.first_token_s,
+        "retries": reply.retries,
+    }
+
+
+def reply_of(result: dict[str, Any], text: str) -> Reply:
+    """The reply that an outcome holds; ``text`` is its text, loaded."""
+    return Reply(
+        text=text,
+        finish=result["finish"],
+        tool_calls=tuple(msgspec.convert(call, ToolCall) for call in result["tool_calls"]),
+        usage=msgspec.convert(result["usage"], Usage),
+        seconds=result["seconds"],
+    )

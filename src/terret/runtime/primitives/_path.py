@@ -44,6 +44,12 @@ class ProcessPath:
         self.providers = providers
         self.namespaces = namespaces or Namespaces()
         self.limits = limits or Limits()
+        self.state: dict[str, Any] = {}
+        """What the process noted about its task."""
+        self.declared: str | None = None
+        """The summary, once the process declared its task done."""
+        self.handles: set[str] = set()
+        """Digests of the texts that may be read on."""
 
     async def effect(
         self,

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from terret.intervention import HumanRequest
-from terret.journal import Outcome, Text, load_text
-from terret.models import Message, Reply, Request, Sampling, ToolCall, ToolSpec, Usage
-from terret.permissions import Demand, demands_of
-from terret.runtime._classes import Act, Done
+from terret.journal import Text, load_text
+from terret.models import Message, Reply, Request, Sampling, ToolSpec
+from terret.permissions import demands_of
+from terret.runtime._classes import Done
 from terret.runtime._net import HttpReply, send
-from terret.runtime.primitives._names import Namespaces, secrets_in
-from terret.runtime.primitives._providers import Providers, available
+from terret.runtime._transcript import journalled, recorded_reply, reply_of
+from terret.runtime.primitives._names import secrets_in
+from terret.runtime.primitives._providers import available
 from terret.runtime.primitives._workspace import WorkspacePrimitives
-from terret.runtime.schedule import Seat
-from terret.task import Limits
 from terret.tools import ToolFailure
 
 
@@ -28,22 +28,6 @@ class ProcessPrimitives(WorkspacePrimitives):
     It is a :class:`terret.tools.Primitives`, so declared tools run over it as they do in an episode, and has what an
     episode has no need of: memory, secrets, models, checkpoints, the clock. Commands run in the process's own folder.
     """
-
-    def __init__(
-        self,
-        seat: Seat,
-        providers: Providers,
-        *,
-        namespaces: Namespaces | None = None,
-        limits: Limits | None = None,
-    ) -> None:
-        super().__init__(seat, providers, namespaces=namespaces, limits=limits)
-        self.state: dict[str, Any] = {}
-        """What the process noted about its task."""
-        self.declared: str | None = None
-        """The summary, once the process declared its task done."""
-        self.handles: set[str] = set()
-        """Digests of the texts that may be read on."""
 
     # memory and secrets
 
@@ -106,7 +90,8 @@ class ProcessPrimitives(WorkspacePrimitives):
         named = secrets_in(body, *(headers or {}).values())
         also = [demands_of("secret.use", {"name": name})[0] for name in named]
         return await send(
-            _WithSecrets(self, also),
+            partial(self.effect, also=also),
+            self,
             self.namespaces.sending(self.providers, named),
             method,
             url,
@@ -129,7 +114,7 @@ class ProcessPrimitives(WorkspacePrimitives):
         asked = sum(len(message.content) for message in messages) // 3 + drawn.max_tokens
         args = {
             "name": model.identity.spec,
-            "messages": [{"role": one.role, "content": self.text(one.content)} for one in messages],
+            "messages": [journalled(one, self.text) for one in messages],
             "tools": [tool.name for tool in tools],
             "sampling": msgspec.to_builtins(drawn),
         }
@@ -137,18 +122,10 @@ class ProcessPrimitives(WorkspacePrimitives):
         async def act() -> Done:
             reply = await model.complete(Request(list(messages), drawn, tuple(tools)))
             usage = {"tokens": float(reply.usage.input + reply.usage.output), "cost": reply.usage.cost}
-            plain = {
-                "text": self.text(reply.text),
-                "finish": reply.finish,
-                "tool_calls": [msgspec.to_builtins(call) for call in reply.tool_calls],
-                "usage": msgspec.to_builtins(reply.usage),
-            }
-            return "ok", plain, usage
+            return "ok", recorded_reply(reply, self.text), usage
 
         result = (await self.effect("model.complete", args, act, reserve={"tokens": float(asked)})).result
-        calls = tuple(msgspec.convert(call, ToolCall) for call in result["tool_calls"])
-        usage = msgspec.convert(result["usage"], Usage)
-        return Reply(self.load(result["text"]), result["finish"], tool_calls=calls, usage=usage)
+        return reply_of(result, self.load(result["text"]))
 
     async def now(self) -> float:
         """The time, unix seconds; the recorded one when the process is taken up again."""
@@ -199,31 +176,3 @@ class ProcessPrimitives(WorkspacePrimitives):
         named = "" if journal is None else f"{journal.key.public_hex}/{journal.episode}"
         place = f"{named}/p{process.pid}/r{process.incarnation}/e{self.seat.count}"
         return sha256(place.encode()).hexdigest()[:32]
-
-
-class _WithSecrets:
-    """The path of a request that takes the right to secrets as well."""
-
-    def __init__(self, own: ProcessPrimitives, also: Sequence[Demand]) -> None:
-        self._own = own
-        self._also = also
-
-    async def effect(
-        self,
-        primitive: str,
-        args: dict[str, Any],
-        act: Act,
-        *,
-        shown: Callable[[], str] = str,
-        key: str | None = None,
-    ) -> Outcome:
-        """One effect with those rights."""
-        return await self._own.effect(primitive, args, act, shown=shown, key=key, also=self._also)
-
-    def text(self, text: str) -> dict[str, Any]:
-        """A text as the journal keeps it."""
-        return self._own.text(text)
-
-    def load(self, text: dict[str, Any]) -> str:
-        """A recorded text."""
-        return self._own.load(text)
